@@ -1,0 +1,50 @@
+"""The block protocol: what a gate and an expert have in common.
+
+A block holds hyper-parameters only. Its parameters and sums are records, values that come in and go out:
+
+- ``forward`` evaluates rows and returns what ``gather`` needs again;
+- ``gather`` turns rows and their mass (responsibility x sample weight) into sums, additive over rows;
+- the methods here spend sums on new parameters, with no data in sight.
+
+So no block sees a sample weight, a tree, a matrix or another block.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from .training.records import add
+
+
+class Block(ABC):
+    """The half of a gate or an expert that spends sums.
+
+    Attributes
+    ----------
+    curved : bool
+        Whether training does well to precondition by the information of this block. False says that score-only
+        passes and the usual quasi-Newton scaling reach better optima sooner (see `skmoe.training.loop`).
+    """
+
+    curved: ClassVar[bool] = True
+
+    @abstractmethod
+    def penalty(self, params: Any) -> float:
+        """What the objective subtracts for these parameters."""
+
+    @abstractmethod
+    def gradient(self, params: Any, sums: Any) -> Any:
+        """Gradient of the penalised objective: exact, by Fisher's identity, where sums were gathered at params."""
+
+    @abstractmethod
+    def precondition(self, params: Any, sums: Any, vector: Any) -> Any:
+        """``information^-1 vector``: linear in vector, symmetric, positive semi-definite."""
+
+    def m_step(self, params: Any, sums: Any) -> Any:
+        """Parameters that raise the expected objective; one Newton step unless there is a closed form."""
+        return add(params, self.precondition(params, sums, self.gradient(params, sums)))
+
+    @abstractmethod
+    def n_free(self, params: Any) -> int:
+        """Free parameters, for AIC and BIC."""

@@ -1,0 +1,7 @@
+"""Experts: what is predicted once the gate has chosen, one file each."""
+
+from .classes import ClassExpert
+from .linear import LinearExpert
+from .protocol import Expert
+
+__all__ = ["ClassExpert", "Expert", "LinearExpert"]

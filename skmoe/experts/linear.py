@@ -1,0 +1,283 @@
+"""Linear experts: a family whose first parameter is linear in x, the others one number an expert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ..families.links import Linked, LogFloor
+from ..families.protocol import Family, Theta
+from ..rows.chunk import Response
+from ..rows.design import Design, Standardizer
+from ..training.newton import solve_information
+from .protocol import Expert, ExpertForward
+
+#: Largest move of a scale or shape coordinate in one M-step: beyond it the quadratic picture says nothing.
+_LARGEST_MOVE = 2.0
+
+
+class LinearParams(NamedTuple):
+    """Coefficients (n_experts, n_outputs, n_coef) and link coordinates of the other parameters
+    (n_experts, n_outputs, n_parameters - 1)."""
+
+    coef: np.ndarray
+    shape: np.ndarray
+
+
+class LinearSums(NamedTuple):
+    """Sums in the family's own parameters; links and ridge come in when they are spent.
+
+    ``mass`` (n_experts,), ``coef`` and ``shape`` scores like `LinearParams`, ``information`` of the coefficients
+    (n_experts, n_outputs, n_coef, n_coef), ``curvature`` of the shapes; the last two are None after a score-only pass.
+    """
+
+    mass: np.ndarray
+    coef: np.ndarray
+    shape: np.ndarray
+    information: np.ndarray | None
+    curvature: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class LinearExpert(Expert):
+    """Experts whose response follows a family with a linear predictor.
+
+    .. math:: f_k(y \\mid x) = f(y;\\; b_{k0} + b_k^\\top x,\\; \\theta_k)
+
+    Parameters
+    ----------
+    family : Family
+        Distribution of the response.
+    alpha : float, default=1e-2
+        Ridge on the slopes, ``alpha / 2 * ||b / s||^2``, with s the scale of the expert for families on the real line
+        and 1 for others: so one expert is ``Ridge(alpha)`` whatever its scale (Staedler, Buehlmann & van de Geer 2010).
+    scale_floor : float, default=1e-3
+        Smallest scale of an expert, in weighted standard deviations of y.
+    y_mean, y_sd : ndarray of shape (n_outputs,)
+        Units of the response, set by `adapted`.
+
+    References
+    ----------
+    Staedler, Buehlmann & van de Geer (2010), l1-penalization for mixture regression models.
+    https://doi.org/10.1007/s11749-010-0197-z
+    """
+
+    family: Family
+    alpha: float = 1e-2
+    scale_floor: float = 1e-3
+    y_mean: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    y_sd: np.ndarray = field(default_factory=lambda: np.ones(1))
+
+    # -- units -----------------------------------------------------------------------------------------------
+
+    @property
+    def curved(self) -> bool:  # type: ignore[override]
+        return self.family.curved
+
+    @property
+    def links(self) -> list:
+        """Links of the parameters after the first."""
+        return list(self.family.links(self.scale_floor).values())[1:]
+
+    @property
+    def center(self) -> np.ndarray:
+        return self.y_mean if self.family.location_scale else np.zeros_like(self.y_mean)
+
+    @property
+    def unit(self) -> np.ndarray:
+        return self.y_sd if self.family.location_scale else np.ones_like(self.y_sd)
+
+    def adapted(self, y: np.ndarray, weight: np.ndarray) -> Self:
+        self.family.check_response(y)
+        moments = Standardizer.of(y, weight)
+        # A response that does not vary is measured in its own unit.
+        return replace(self, y_mean=moments.center, y_sd=np.where(np.isfinite(moments.scale), moments.scale, 1.0))
+
+    def observe(self, y: np.ndarray) -> Response:
+        z = np.ascontiguousarray(((y - self.center) / self.unit).T)
+        base_measure = np.broadcast_to(self.family.base_measure(z), z.shape).sum(axis=0)
+        return Response(z, base_measure - np.log(self.unit).sum())
+
+    # -- evaluate and gather ---------------------------------------------------------------------------------
+
+    def start(self, n_experts: int, n_coef: int) -> LinearParams:
+        center, unit = self.center, self.unit
+        first, *others = self.family.start((self.y_mean - center) / unit, self.y_sd / unit)
+        coef = np.zeros((n_experts, len(center), n_coef))
+        coef[..., 0] = first
+        shape = [link.inverse(theta) for link, theta in zip(self.links, others, strict=True)]
+        stacked = np.stack(shape, axis=-1) if shape else np.zeros((len(center), 0))
+        return LinearParams(coef, np.tile(stacked, (n_experts, 1, 1)))
+
+    def _linked(self, params: LinearParams) -> Linked:
+        """Value and derivatives of the parameters after the first, each like ``params.shape``."""
+        if not self.links:
+            return Linked(params.shape, params.shape, params.shape)
+        parts = [link(params.shape[..., j]) for j, link in enumerate(self.links)]
+        return Linked(*(np.stack(values, axis=-1) for values in zip(*parts, strict=True)))
+
+    def theta(self, params: LinearParams, design: Design) -> Theta:
+        """Parameters of the family at the rows of a design: (n_experts, n_outputs, n_rows) or (..., 1)."""
+        value = self._linked(params).value
+        return (design.predict(params.coef), *(value[..., j, None] for j in range(value.shape[-1])))
+
+    def forward(self, params: LinearParams, design: Design, response: Response) -> ExpertForward:
+        theta = self.theta(params, design)
+        return ExpertForward(self.family.log_prob(response.y, theta).sum(axis=1), theta)
+
+    def gather(
+        self,
+        params: LinearParams,
+        design: Design,
+        response: Response,
+        mass: np.ndarray,
+        cache: Theta,
+        *,
+        information: bool = True,
+    ) -> LinearSums:
+        score, curvature = self.family.terms(response.y, cache, curvature=information)
+        weight = mass[:, None, :]
+        coef = design.score(weight * score[0])
+        shape = self._totals(score, weight, params.shape)
+        if curvature is None:
+            return LinearSums(mass.sum(axis=1), coef, shape, None, None)
+        return LinearSums(
+            mass.sum(axis=1),
+            coef,
+            shape,
+            design.gram(weight * curvature[0]),
+            self._totals(curvature, weight, params.shape),
+        )
+
+    @staticmethod
+    def _totals(terms: Theta, weight: np.ndarray, like: np.ndarray) -> np.ndarray:
+        """Weighted sums over rows of the terms of the parameters after the first."""
+        totals = np.empty_like(like)
+        for j, term in enumerate(terms[1:]):
+            totals[..., j] = (weight * term).sum(axis=-1)
+        return totals
+
+    # -- spend -----------------------------------------------------------------------------------------------
+
+    @property
+    def _scaled(self) -> bool:
+        return self.family.location_scale
+
+    def _precision(self, params: LinearParams) -> np.ndarray:
+        """1 / s^2 of each expert, the unit of its ridge; 1 where the family has no scale of the predictor."""
+        if not self._scaled:
+            return np.ones(params.coef.shape[:2])
+        return np.exp(-2 * self._linked(params).value[..., 0])
+
+    def _ridge(self, params: LinearParams) -> np.ndarray:
+        """alpha * ||b / s||^2 of each expert and output."""
+        return self.alpha * self._precision(params) * np.square(params.coef[..., 1:]).sum(axis=-1)
+
+    def penalty(self, params: LinearParams) -> float:
+        return 0.5 * float(self._ridge(params).sum())
+
+    def _natural_gradient(self, params: LinearParams, sums: LinearSums) -> LinearParams:
+        """Gradient of the penalised objective in the family's own parameters."""
+        coef, shape = sums.coef.copy(), sums.shape
+        coef[..., 1:] -= self.alpha * self._precision(params)[..., None] * params.coef[..., 1:]
+        if self._scaled:
+            shape = shape.copy()
+            shape[..., 0] += self._ridge(params)
+        return LinearParams(coef, shape)
+
+    def gradient(self, params: LinearParams, sums: LinearSums) -> LinearParams:
+        coef, shape = self._natural_gradient(params, sums)
+        return LinearParams(coef, shape * self._linked(params).first)
+
+    def precondition(self, params: LinearParams, sums: LinearSums, vector: LinearParams) -> LinearParams:
+        assert sums.information is not None
+        assert sums.curvature is not None
+        n_coef = params.coef.shape[-1]
+        ridge = np.full(n_coef, self.alpha)
+        ridge[0] = 0.0
+        coef = np.empty_like(vector.coef)
+        precision = self._precision(params)
+        for at in np.ndindex(*precision.shape):
+            matrix = sums.information[at].copy()
+            matrix.flat[:: n_coef + 1] += precision[at] * ridge
+            coef[at] = solve_information(matrix, vector.coef[at])
+        _, first, second = self._linked(params)
+        natural = self._natural_gradient(params, sums).shape
+        information = np.square(first) * sums.curvature + np.maximum(-second * natural, 0.0)
+        smallest = 1e-10 * (1.0 + sums.mass[:, None, None])
+        return LinearParams(coef, vector.shape / np.maximum(information, smallest))
+
+    def m_step(self, params: LinearParams, sums: LinearSums) -> LinearParams:
+        """One Newton step, which is exact for the coefficients given the scale; the scale in closed form."""
+        move = self.precondition(params, sums, self.gradient(params, sums))
+        coef = params.coef + move.coef
+        shape = params.shape + np.clip(move.shape, -_LARGEST_MOVE, _LARGEST_MOVE)
+        if self._scaled:
+            shape[..., 0] = self._scale_step(params, sums, coef, move.coef)
+        return LinearParams(coef, shape)
+
+    def _scale_step(self, params: LinearParams, sums: LinearSums, coef: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """Scale coordinate after the coefficient step, by the sums alone.
+
+        The new residual sum is the old one plus the quadratic form of the step, so
+        ``s_new^2 / s_old^2 = (RSS_new + alpha ||b_new||^2) / (mass s_old^2)``.
+        """
+        assert sums.information is not None
+        mass = np.maximum(sums.mass[:, None], 1e-300)
+        quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
+        ratio = 1 + (sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))) / mass
+        log_scale = self._linked(params).value[..., 0] + 0.5 * np.log(np.maximum(ratio, 1e-300))
+        link: LogFloor = self.links[0]
+        old = params.shape[..., 0]
+        return old + np.clip(link.inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)
+
+    def n_free(self, params: LinearParams) -> int:
+        return params.coef.size + params.shape.size
+
+    # -- read ------------------------------------------------------------------------------------------------
+
+    def take(self, params: LinearParams, index: np.ndarray) -> LinearParams:
+        return LinearParams(params.coef[index], params.shape[index])
+
+    def predictive(self, params: LinearParams, design: Design) -> LinearPredictive:
+        return LinearPredictive(self.family, self.theta(params, design), self.center[:, None], self.unit[:, None])
+
+    def original(self, params: LinearParams, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
+        slopes, intercept = standardizer.original(params.coef)
+        return slopes * self.unit[:, None], intercept * self.unit + self.center
+
+    def scale(self, params: LinearParams) -> np.ndarray | None:
+        """Scale of each expert in units of y, (n_experts, n_outputs); None where the family has none."""
+        return np.exp(self._linked(params).value[..., 0]) * self.unit if self._scaled else None
+
+
+class LinearPredictive(NamedTuple):
+    """A family at the rows of a design, in the user's units; arrays (n_experts, n_outputs, n_rows)."""
+
+    family: Family
+    theta: Theta
+    center: np.ndarray
+    unit: np.ndarray
+
+    def mean(self) -> np.ndarray:
+        return self.center + self.unit * self.family.mean(self.theta)
+
+    def variance(self) -> np.ndarray:
+        return np.square(self.unit) * self.family.variance(self.theta)
+
+    def log_prob(self, y: np.ndarray) -> np.ndarray:
+        z = (y - self.center) / self.unit
+        return self.family.log_prob(z, self.theta) + self.family.base_measure(z) - np.log(self.unit)
+
+    def cdf(self, y: np.ndarray) -> np.ndarray:
+        return self.family.cdf((y - self.center) / self.unit, self.theta)
+
+    def ppf(self, q: np.ndarray) -> np.ndarray:
+        return self.center + self.unit * self.family.ppf(q, self.theta)
+
+    def sample(self, rng: np.random.Generator) -> np.ndarray:
+        shape = np.broadcast_shapes(*(t.shape for t in self.theta))
+        theta = tuple(np.broadcast_to(t, shape) for t in self.theta)
+        return self.center + self.unit * self.family.sample(theta, rng)

@@ -1,0 +1,57 @@
+"""The expert protocol: log densities of the response given x, for all experts of a block at once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ..block import Block
+from ..rows.chunk import Response
+from ..rows.design import Design, Standardizer
+
+
+class ExpertForward(NamedTuple):
+    """Log densities (n_experts, n_rows) without the base measure, and what gather needs again."""
+
+    log_prob: np.ndarray
+    cache: Any
+
+
+class Expert(Block):
+    """A block of experts of one kind, their parameters stacked along the first axis."""
+
+    @abstractmethod
+    def adapted(self, y: np.ndarray, weight: np.ndarray) -> Self:
+        """This block in the units of a response (n_rows, n_outputs); ValueError where y is outside its support."""
+
+    @abstractmethod
+    def observe(self, y: np.ndarray) -> Response:
+        """The response (n_rows, n_outputs) as this block wants to see it."""
+
+    @abstractmethod
+    def start(self, n_experts: int, n_coef: int) -> Any:
+        """Parameters of experts that all ignore x."""
+
+    @abstractmethod
+    def forward(self, params: Any, design: Design, response: Response) -> ExpertForward:
+        """Evaluate the rows."""
+
+    @abstractmethod
+    def gather(
+        self, params: Any, design: Design, response: Response, mass: np.ndarray, cache: Any, *, information: bool = True
+    ) -> Any:
+        """Sums over rows with ``mass`` (n_experts, n_rows) on each expert."""
+
+    @abstractmethod
+    def take(self, params: Any, index: np.ndarray) -> Any:
+        """The parameters of some experts, in the order of ``index``."""
+
+    @abstractmethod
+    def predictive(self, params: Any, design: Design) -> Any:
+        """The distributions of the response at some rows: `LinearPredictive` or `ClassPredictive`."""
+
+    @abstractmethod
+    def original(self, params: Any, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes (n_experts, n_outputs, n_columns) and intercepts (n_experts, n_outputs) in the user's units."""

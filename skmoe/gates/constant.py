@@ -1,0 +1,130 @@
+"""Gates that ignore x: mixing weights learned, or equal."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..rows.design import Design
+from ..training.newton import solve_information
+from .contrasts import contrasts
+from .protocol import Gate, GateForward
+
+
+class ConstantParams(NamedTuple):
+    """Logits of the mixing weights in contrasts, (n_branches - 1,)."""
+
+    logits: np.ndarray
+
+
+class ConstantSums(NamedTuple):
+    """Mass in each branch, (n_branches,)."""
+
+    mass: np.ndarray
+
+
+class ConstantGate(Gate):
+    """Gate whose branch probabilities do not depend on x.
+
+    .. math:: g_c(x) = \\pi_c
+
+    With it a mixture of linear experts is the mixture of regressions of flexmix and mixtools. It cannot tell from x
+    which expert answers; `SoftmaxGate` can.
+    """
+
+    def start(self, n_branches: int, n_coef: int) -> ConstantParams:
+        return ConstantParams(np.zeros(n_branches - 1))
+
+    @staticmethod
+    def _log_prob(params: ConstantParams) -> np.ndarray:
+        logits = contrasts(len(params.logits) + 1) @ params.logits
+        logits -= logits.max()
+        return logits - np.log(np.exp(logits).sum())
+
+    def forward(self, params: ConstantParams, design: Design) -> GateForward:
+        return GateForward(self._log_prob(params)[:, None], None)
+
+    def gather(
+        self, params: ConstantParams, design: Design, mass: np.ndarray, cache: Any, *, information: bool = True
+    ) -> ConstantSums:
+        return ConstantSums(mass.sum(axis=1))
+
+    def penalty(self, params: ConstantParams) -> float:
+        return 0.0
+
+    def gradient(self, params: ConstantParams, sums: ConstantSums) -> ConstantParams:
+        expected = np.exp(self._log_prob(params)) * sums.mass.sum()
+        return ConstantParams(contrasts(len(sums.mass)).T @ (sums.mass - expected))
+
+    def precondition(self, params: ConstantParams, sums: ConstantSums, vector: ConstantParams) -> ConstantParams:
+        basis, prob = contrasts(len(sums.mass)), np.exp(self._log_prob(params))
+        information = sums.mass.sum() * (basis.T @ (np.diag(prob) - np.outer(prob, prob)) @ basis)
+        return ConstantParams(solve_information(information, vector.logits))
+
+    def m_step(self, params: ConstantParams, sums: ConstantSums) -> ConstantParams:
+        # An empty branch would go to minus infinity; beyond e^-700 of the mass nothing can be seen of it anyway.
+        share = np.maximum(sums.mass / sums.mass.sum(), np.exp(-700.0))
+        return ConstantParams(contrasts(len(share)).T @ np.log(share))
+
+    def n_free(self, params: ConstantParams) -> int:
+        return params.logits.size
+
+    def coef(self, params: ConstantParams, n_coef: int) -> np.ndarray:
+        logits = contrasts(len(params.logits) + 1) @ params.logits
+        return np.column_stack([logits, np.zeros((len(logits), n_coef - 1))])
+
+    def permuted(self, params: ConstantParams, order: np.ndarray) -> ConstantParams:
+        basis = contrasts(len(params.logits) + 1)
+        return ConstantParams(basis.T @ (basis @ params.logits)[order])
+
+    def __repr__(self) -> str:
+        return "ConstantGate()"
+
+
+class EqualParams(NamedTuple):
+    """Nothing to learn: an empty vector of length n_branches x 0 keeps the number of branches."""
+
+    none: np.ndarray
+
+
+class EqualGate(Gate):
+    """Gate that gives every branch the same probability everywhere.
+
+    .. math:: g_c(x) = 1 / C
+
+    Used where experts are averaged: the root of an averaged fit is such a gate.
+    """
+
+    def start(self, n_branches: int, n_coef: int) -> EqualParams:
+        return EqualParams(np.zeros((n_branches, 0)))
+
+    def forward(self, params: EqualParams, design: Design) -> GateForward:
+        n_branches = len(params.none)
+        return GateForward(np.full((n_branches, 1), -np.log(n_branches)), None)
+
+    def gather(
+        self, params: EqualParams, design: Design, mass: np.ndarray, cache: Any, *, information: bool = True
+    ) -> EqualParams:
+        return params
+
+    def penalty(self, params: EqualParams) -> float:
+        return 0.0
+
+    def gradient(self, params: EqualParams, sums: EqualParams) -> EqualParams:
+        return params
+
+    def precondition(self, params: EqualParams, sums: EqualParams, vector: EqualParams) -> EqualParams:
+        return vector
+
+    def n_free(self, params: EqualParams) -> int:
+        return 0
+
+    def coef(self, params: EqualParams, n_coef: int) -> np.ndarray:
+        return np.zeros((len(params.none), n_coef))
+
+    def permuted(self, params: EqualParams, order: np.ndarray) -> EqualParams:
+        return params
+
+    def __repr__(self) -> str:
+        return "EqualGate()"

@@ -1,0 +1,179 @@
+"""The softmax block: probabilities of branches, or of classes, that follow linear predictors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..block import Block
+from ..rows.design import Design
+from ..training.newton import solve_information
+from .contrasts import contrast_pairs, contrasts
+from .protocol import Gate, GateForward
+
+#: Largest number of coefficients of one softmax for which the information of all pairs of branches is formed.
+FULL_INFORMATION = 250
+
+
+class SoftmaxParams(NamedTuple):
+    """Coefficients in contrasts, (n_groups, n_branches - 1, n_coef): a gate is one group, K experts are K groups."""
+
+    coef: np.ndarray
+
+
+class SoftmaxSums(NamedTuple):
+    """Score (n_groups, n_branches - 1, n_coef), and information.
+
+    Full information is (n_groups, n_branches - 1, n_coef, n_branches - 1, n_coef) in contrasts; above a size it is
+    (n_groups, n_branches, n_coef, n_coef), one block a branch, in branches. None after a score-only pass.
+    """
+
+    score: np.ndarray
+    information: np.ndarray | None
+
+
+class SoftmaxForward(NamedTuple):
+    """Log probabilities and probabilities, each (n_groups, n_branches, n_rows)."""
+
+    log_prob: np.ndarray
+    prob: np.ndarray
+
+
+def log_softmax(logits: np.ndarray) -> SoftmaxForward:
+    """Softmax over the second axis from the last, safe at any size of the logits; ``logits`` is overwritten."""
+    logits -= logits.max(axis=-2, keepdims=True)
+    prob = np.exp(logits)
+    total = prob.sum(axis=-2, keepdims=True)
+    prob /= total
+    logits -= np.log(total)
+    return SoftmaxForward(logits, prob)
+
+
+@dataclass(frozen=True)
+class Softmax(Block):
+    """Groups of multinomial logits with a ridge on the slopes.
+
+    .. math:: \\log p_c(x) = w_c^\\top x - \\log \\sum_d e^{w_d^\\top x}, \\qquad \\sum_c w_c = 0
+
+    Parameters
+    ----------
+    alpha : float
+        Ridge on the slopes, ``alpha / 2 * sum of squares`` over all branches.
+    """
+
+    alpha: float
+
+    def evaluate(self, params: SoftmaxParams, design: Design) -> SoftmaxForward:
+        basis = contrasts(params.coef.shape[1] + 1)
+        return log_softmax(design.predict(basis @ params.coef))
+
+    def collect(
+        self, params: SoftmaxParams, design: Design, mass: np.ndarray, prob: np.ndarray, information: bool
+    ) -> SoftmaxSums:
+        """Sums over rows with mass (n_groups, n_branches, n_rows) seen, where prob was expected."""
+        n_branches = mass.shape[1]
+        total = mass.sum(axis=1, keepdims=True)
+        score = design.score(contrasts(n_branches).T @ (mass - total * prob))
+        if not information:
+            return SoftmaxSums(score, None)
+        if self._full(params):
+            return SoftmaxSums(score, self._pairs(design, total, prob))
+        # Twice p(1 - p) majorises the information (Gershgorin) and is exact for two branches.
+        return SoftmaxSums(score, design.gram(2 * total * prob * (1 - prob)))
+
+    @staticmethod
+    def _full(params: SoftmaxParams) -> bool:
+        _, m, p = params.coef.shape
+        return m * p <= FULL_INFORMATION
+
+    @staticmethod
+    def _pairs(design: Design, total: np.ndarray, prob: np.ndarray) -> np.ndarray:
+        """Information of all pairs of contrasts: weights Q'(diag(p) - pp')Q of each row."""
+        n_groups, n_branches, _ = prob.shape
+        products, first, second = contrast_pairs(n_branches)
+        mean = contrasts(n_branches).T @ prob
+        blocks = design.gram(total * (products.T @ prob - mean[:, first] * mean[:, second]))
+        m, p = n_branches - 1, design.n_coef
+        full = np.empty((n_groups, m, p, m, p))
+        for g in range(n_groups):
+            for i, (c, d) in enumerate(zip(first, second, strict=True)):
+                full[g, c, :, d] = full[g, d, :, c] = blocks[g, i]
+        return full
+
+    def penalty(self, params: SoftmaxParams) -> float:
+        return 0.5 * self.alpha * float(np.square(params.coef[..., 1:]).sum())
+
+    def gradient(self, params: SoftmaxParams, sums: SoftmaxSums) -> SoftmaxParams:
+        gradient = sums.score.copy()
+        gradient[..., 1:] -= self.alpha * params.coef[..., 1:]
+        return SoftmaxParams(gradient)
+
+    def precondition(self, params: SoftmaxParams, sums: SoftmaxSums, vector: SoftmaxParams) -> SoftmaxParams:
+        assert sums.information is not None
+        solve = self._solve_full if self._full(params) else self._solve_branches
+        return SoftmaxParams(np.stack([solve(h, v) for h, v in zip(sums.information, vector.coef, strict=True)]))
+
+    def _ridge(self, n_vectors: int, n_coef: int) -> np.ndarray:
+        ridge = np.full((n_vectors, n_coef), self.alpha)
+        ridge[:, 0] = 0.0
+        return ridge.ravel()
+
+    def _solve_full(self, information: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        m, p = vector.shape
+        matrix = information.reshape(m * p, m * p).copy()
+        matrix.flat[:: m * p + 1] += self._ridge(m, p)
+        return solve_information(matrix, vector.ravel()).reshape(m, p)
+
+    def _solve_branches(self, information: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        n_branches, p, _ = information.shape
+        basis, ridge = contrasts(n_branches), np.diag(self._ridge(1, p))
+        steps = [solve_information(h + ridge, v) for h, v in zip(information, basis @ vector, strict=True)]
+        return basis.T @ np.stack(steps)
+
+    def n_free(self, params: SoftmaxParams) -> int:
+        return params.coef.size
+
+
+@dataclass(frozen=True)
+class SoftmaxGate(Softmax, Gate):
+    """Gate whose branch probabilities are the softmax of linear predictors.
+
+    .. math:: g_c(x) = \\frac{e^{w_c^\\top x}}{\\sum_d e^{w_d^\\top x}}, \\qquad \\sum_c w_c = 0
+
+    The gate of Jordan & Jacobs (1994): soft hyperplanes that divide the space of x. Where the shares of the experts
+    should not depend on x, `ConstantGate` is simpler.
+
+    Parameters
+    ----------
+    alpha : float, default=1e-2
+        Ridge on the slopes (never the intercepts), ``alpha / 2 * ||W||^2``. A little is needed: regions that the
+        columns separate perfectly would send the slopes to infinity.
+
+    References
+    ----------
+    Jordan & Jacobs (1994), Hierarchical mixtures of experts and the EM algorithm.
+    https://doi.org/10.1162/neco.1994.6.2.181
+    """
+
+    alpha: float = 1e-2
+
+    def start(self, n_branches: int, n_coef: int) -> SoftmaxParams:
+        return SoftmaxParams(np.zeros((1, n_branches - 1, n_coef)))
+
+    def forward(self, params: SoftmaxParams, design: Design) -> GateForward:
+        log_prob, prob = self.evaluate(params, design)
+        return GateForward(log_prob[0], prob)
+
+    def gather(
+        self, params: SoftmaxParams, design: Design, mass: np.ndarray, cache: Any, *, information: bool = True
+    ) -> SoftmaxSums:
+        return self.collect(params, design, mass[None], cache, information)
+
+    def coef(self, params: SoftmaxParams, n_coef: int) -> np.ndarray:
+        return contrasts(params.coef.shape[1] + 1) @ params.coef[0]
+
+    def permuted(self, params: SoftmaxParams, order: np.ndarray) -> SoftmaxParams:
+        basis = contrasts(params.coef.shape[1] + 1)
+        return SoftmaxParams((basis.T @ (basis @ params.coef[0])[order])[None])

@@ -1,0 +1,226 @@
+"""Mixture: a tree, a gate at each node, experts at its leaves, as functions of parameters.
+
+    p(y | x) = sum_k g_k(x) f_k(y | x)
+
+Evaluate the rows, gather additive sums, spend the sums on new parameters: each verb is the same verb of the gates and
+experts, and the tree stands between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .block import Block
+from .experts.protocol import Expert
+from .gates.protocol import Gate
+from .rows.chunk import Chunk
+from .rows.design import Design
+from .training.records import add
+from .tree import Tree
+
+
+class Params(NamedTuple):
+    """Parameters of the gate of each node and of each expert block."""
+
+    gates: tuple
+    experts: tuple
+
+
+class Sums(NamedTuple):
+    """What one pass over the rows gathers: log-likelihood, sum of weights, and the sums of every block."""
+
+    log_likelihood: float
+    weight: float
+    gates: tuple
+    experts: tuple
+
+
+class Leaves(NamedTuple):
+    """An expert block and the leaves that it serves."""
+
+    expert: Expert
+    leaves: np.ndarray
+
+
+class Forward(NamedTuple):
+    """Log prior (n_leaves, n_rows | 1) and joint log density (n_leaves, n_rows), with the caches of the blocks."""
+
+    log_prior: np.ndarray
+    joint: np.ndarray
+    gate_caches: list
+    expert_caches: list
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of experts without parameters: structure and hyper-parameters only.
+
+    Parameters
+    ----------
+    tree : Tree
+    gates : tuple of Gate
+        One a node, in the order of ``tree.nodes``.
+    experts : tuple of Leaves
+        Expert blocks with the leaves they serve; usually one block for all.
+    """
+
+    tree: Tree
+    gates: tuple[Gate, ...]
+    experts: tuple[Leaves, ...]
+
+    @classmethod
+    def of(cls, tree: Tree, gate: Gate, expert: Expert | Sequence[Expert]) -> Mixture:
+        """The same gate at every node; one expert block for all leaves, or a list with one expert a leaf."""
+        if isinstance(expert, Expert):
+            experts: tuple[Leaves, ...] = (Leaves(expert, np.arange(tree.n_leaves)),)
+        else:
+            experts = tuple(Leaves(one, np.array([leaf])) for leaf, one in enumerate(expert))
+        return cls(tree, (gate,) * len(tree.nodes), experts)
+
+    @property
+    def curved(self) -> bool:
+        """Whether any block of experts asks to be trained in the metric of its information; one expert always does."""
+        return self.tree.n_leaves == 1 or any(block.expert.curved for block in self.experts)
+
+    # -- rows ------------------------------------------------------------------------------------------------
+
+    def forward(self, params: Params, chunk: Chunk) -> Forward:
+        """Evaluate the rows of a chunk."""
+        gates = [g.forward(p, chunk.gate) for g, p in zip(self.gates, params.gates, strict=True)]
+        log_prior = self.tree.leaf_log_prior([forward.log_prob for forward in gates])
+        joint = np.empty((self.tree.n_leaves, chunk.expert.n_rows))
+        caches = []
+        for (expert, index), p, response in zip(self.experts, params.experts, chunk.responses, strict=True):
+            log_prob, cache = expert.forward(p, chunk.expert, response)
+            joint[index] = log_prob + response.base_measure
+            caches.append(cache)
+        joint += log_prior
+        return Forward(log_prior, joint, [forward.cache for forward in gates], caches)
+
+    def gather(
+        self, params: Params, chunk: Chunk, *, information: bool = True, responsibilities: np.ndarray | None = None
+    ) -> Sums:
+        """Sums over the rows of a chunk; with given responsibilities (n_leaves, n_rows), those instead of our own."""
+        forward = self.forward(params, chunk)
+        log_norm, posterior = normalized(forward.joint)
+        mass = (posterior if responsibilities is None else responsibilities) * chunk.weight
+        gates = tuple(
+            gate.gather(p, chunk.gate, m, cache, information=information)
+            for gate, p, m, cache in zip(
+                self.gates, params.gates, self.tree.branch_mass(mass), forward.gate_caches, strict=True
+            )
+        )
+        experts = tuple(
+            expert.gather(p, chunk.expert, response, mass[index], cache, information=information)
+            for (expert, index), p, response, cache in zip(
+                self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
+            )
+        )
+        return Sums(float(chunk.weight @ log_norm), float(chunk.weight.sum()), gates, experts)
+
+    def sums(
+        self,
+        params: Params,
+        chunks: Iterable[Chunk],
+        *,
+        information: bool = True,
+        responsibilities: Callable[[Chunk], np.ndarray] | None = None,
+    ) -> Sums:
+        """One pass: sums over all chunks, added in their order."""
+        # A trial step may overshoot; the line search turns away from what is not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = (
+                self.gather(
+                    params,
+                    chunk,
+                    information=information,
+                    responsibilities=responsibilities and responsibilities(chunk),
+                )
+                for chunk in chunks
+            )
+            total: Sums = reduce(add, parts)
+            return total
+
+    # -- spend -----------------------------------------------------------------------------------------------
+
+    def _blocks(self) -> list[Block]:
+        return [*self.gates, *(block.expert for block in self.experts)]
+
+    def _record(self, parts: list) -> Params:
+        return Params(tuple(parts[: len(self.gates)]), tuple(parts[len(self.gates) :]))
+
+    def _spend(self, verb: str, params: Params, sums: Sums, *vectors: Params) -> Params:
+        """A verb of every block on its own parameters, sums and vectors."""
+        records: tuple[Params | Sums, ...] = (params, sums, *vectors)
+        flat = [(*record.gates, *record.experts) for record in records]
+        return self._record([getattr(b, verb)(*args) for b, *args in zip(self._blocks(), *flat, strict=True)])
+
+    def penalty(self, params: Params) -> float:
+        return sum(b.penalty(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))
+
+    def objective(self, params: Params, sums: Sums) -> float:
+        """Penalised log-likelihood in total nats."""
+        return sums.log_likelihood - self.penalty(params)
+
+    def gradient(self, params: Params, sums: Sums) -> Params:
+        return self._spend("gradient", params, sums)
+
+    def precondition(self, params: Params, sums: Sums, vector: Params) -> Params:
+        return self._spend("precondition", params, sums, vector)
+
+    def m_step(self, params: Params, sums: Sums) -> Params:
+        return self._spend("m_step", params, sums)
+
+    def n_free(self, params: Params) -> int:
+        return sum(b.n_free(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))
+
+    # -- parameters ------------------------------------------------------------------------------------------
+
+    def start(self, n_gate_coef: int, n_expert_coef: int) -> Params:
+        """Parameters of experts that are all alike behind gates that are all even."""
+        gates = tuple(
+            gate.start(len(node.branches), n_gate_coef) for gate, node in zip(self.gates, self.tree.nodes, strict=True)
+        )
+        return Params(gates, tuple(expert.start(len(index), n_expert_coef) for expert, index in self.experts))
+
+    def ordered(self, params: Params, share: np.ndarray) -> tuple[Mixture, Params]:
+        """The same density with branches in falling order of their share (experts given as a list stay in place)."""
+        if len(self.experts) > 1:
+            return self, params
+        ordering = self.tree.ordered(share)
+        gates = tuple(self.gates[i] for i in ordering.nodes)
+        gate_params = tuple(
+            self.gates[i].permuted(params.gates[i], order)
+            for i, order in zip(ordering.nodes, ordering.branches, strict=True)
+        )
+        expert = self.experts[0].expert
+        experts = (expert.take(params.experts[0], ordering.leaves),)
+        return Mixture(ordering.tree, gates, self.experts), Params(gate_params, experts)
+
+    # -- read ------------------------------------------------------------------------------------------------
+
+    def log_prior(self, params: Params, design: Design) -> np.ndarray:
+        """Log prior probabilities of the leaves, (n_leaves, n_rows)."""
+        log_prob = [g.forward(p, design).log_prob for g, p in zip(self.gates, params.gates, strict=True)]
+        return np.broadcast_to(self.tree.leaf_log_prior(log_prob), (self.tree.n_leaves, design.n_rows))
+
+    def predictives(self, params: Params, design: Design) -> list[tuple[np.ndarray, Any]]:
+        """The leaves and distributions of each expert block at the rows of a design."""
+        return [
+            (index, expert.predictive(p, design))
+            for (expert, index), p in zip(self.experts, params.experts, strict=True)
+        ]
+
+
+def normalized(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log of the sum over leaves, (n_rows,), and the shares of the leaves in it, (n_leaves, n_rows)."""
+    top = joint.max(axis=0)
+    share = np.exp(joint - top)
+    total = share.sum(axis=0)
+    share /= total
+    return top + np.log(total), share
