@@ -21,7 +21,7 @@ from .gates.protocol import Gate
 from .rows.chunk import Chunk
 from .rows.design import Design
 from .training.records import add
-from .tree import Tree
+from .tree import Ordering, Tree
 
 
 class Params(NamedTuple):
@@ -54,6 +54,13 @@ class Forward(NamedTuple):
     joint: np.ndarray
     gate_caches: list
     expert_caches: list
+
+
+class Evaluation(NamedTuple):
+    """Log density (n_rows,) in nats and responsibilities (n_rows, n_experts)."""
+
+    log_prob: np.ndarray
+    responsibilities: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,16 @@ class Mixture:
             total: Sums = reduce(add, parts)
             return total
 
+    def evaluate(self, params: Params, chunks: Iterable[Chunk]) -> Evaluation:
+        """Log density and responsibilities of every row."""
+        parts = [normalized(self.forward(params, chunk).joint) for chunk in chunks]
+        return Evaluation(np.concatenate([p[0] for p in parts]), np.concatenate([p[1].T for p in parts]))
+
+    def share(self, params: Params, chunks: Iterable[Chunk]) -> np.ndarray:
+        """Share of the mass that each leaf takes, (n_leaves,)."""
+        mass = sum(normalized(self.forward(params, chunk).joint)[1] @ chunk.weight for chunk in chunks)
+        return np.asarray(mass) / np.sum(mass)
+
     # -- spend -----------------------------------------------------------------------------------------------
 
     def _blocks(self) -> list[Block]:
@@ -188,11 +205,10 @@ class Mixture:
         )
         return Params(gates, tuple(expert.start(len(index), n_expert_coef) for expert, index in self.experts))
 
-    def ordered(self, params: Params, share: np.ndarray) -> tuple[Mixture, Params]:
-        """The same density with branches in falling order of their share (experts given as a list stay in place)."""
+    def rearranged(self, params: Params, ordering: Ordering) -> tuple[Mixture, Params]:
+        """The same density with branches in another order (experts given as a list stay in place)."""
         if len(self.experts) > 1:
             return self, params
-        ordering = self.tree.ordered(share)
         gates = tuple(self.gates[i] for i in ordering.nodes)
         gate_params = tuple(
             self.gates[i].permuted(params.gates[i], order)

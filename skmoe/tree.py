@@ -6,12 +6,12 @@ That is all it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -132,7 +132,15 @@ class Tree:
         ]
 
     def ordered(self, share: np.ndarray) -> Ordering:
-        """The same tree with the branches of every node in falling order of their share of the leaves' ``share``."""
+        """The same tree with the branches of every node in falling order of their part of ``share`` (n_leaves,)."""
+        # Rounded, so that ties stay in place whatever the order of summation did to the last digits.
+        return self._rearranged(lambda child, leaves: -round(float(share[leaves.start : leaves.stop].sum()), 9))
+
+    def canonical(self) -> Ordering:
+        """The same tree with the branches of every node in an order that depends on their shapes alone."""
+        return self._rearranged(lambda child, leaves: child)
+
+    def _rearranged(self, key: Callable[[Nested, range], Any]) -> Ordering:
         nodes: list[int] = []
         branches: list[np.ndarray] = []
         leaves: list[int] = []
@@ -143,9 +151,8 @@ class Tree:
                 leaves.append(first)
                 return ()
             starts = first + np.cumsum([0] + [max(1, _count(child)) for child in nested])
-            totals = [share[a:b].sum() for a, b in pairwise(starts)]
-            # Rounded, so that ties stay in place whatever the order of summation did to the last digits.
-            order = np.argsort(-np.round(totals, 9), kind="stable")
+            keys = [key(child, range(a, b)) for child, (a, b) in zip(nested, pairwise(starts), strict=True)]
+            order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)
             nodes.append(index[path])
             branches.append(order)
             return tuple(visit(nested[b], (*path, int(b)), int(starts[b])) for b in order)

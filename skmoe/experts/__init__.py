@@ -1,7 +1,7 @@
 """Experts: what is predicted once the gate has chosen, one file each."""
 
-from .classes import ClassExpert
+from .classes import BinaryExpert, ClassExpert
 from .linear import LinearExpert
 from .protocol import Expert
 
-__all__ = ["ClassExpert", "Expert", "LinearExpert"]
+__all__ = ["BinaryExpert", "ClassExpert", "Expert", "LinearExpert"]

@@ -1,4 +1,4 @@
-"""Experts over three or more classes: the softmax block with classes for branches."""
+"""Experts over classes: one logit for two classes, for more the softmax block with classes for branches."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from ..families.bernoulli import Bernoulli
+from ..families.protocol import Family
 from ..gates.contrasts import contrasts
 from ..gates.softmax import Softmax, SoftmaxForward, SoftmaxParams, SoftmaxSums
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
+from .linear import LinearExpert, LinearParams
 from .protocol import Expert, ExpertForward
 
 
@@ -68,16 +71,36 @@ class ClassExpert(Softmax, Expert):
         return SoftmaxParams(params.coef[index])
 
     def predictive(self, params: SoftmaxParams, design: Design) -> ClassPredictive:
-        return ClassPredictive(self.evaluate(params, design))
+        return ClassPredictive(self.evaluate(params, design).log_prob)
 
     def original(self, params: SoftmaxParams, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
         return standardizer.original(contrasts(len(self.prior)) @ params.coef)
 
+    def restandardized(
+        self, params: SoftmaxParams, old: ClassExpert, old_units: Standardizer, new_units: Standardizer
+    ) -> SoftmaxParams:
+        return SoftmaxParams(new_units.standardized(*old_units.original(params.coef)))
+
+
+@dataclass(frozen=True)
+class BinaryExpert(LinearExpert):
+    """Logistic experts for two classes: one logit each.
+
+    .. math:: P_k(y = 1 \\mid x) = \\frac{1}{1 + e^{-(b_{k0} + b_k^\\top x)}}
+
+    One expert is ``LogisticRegression(C=1/alpha)``.
+    """
+
+    family: Family = field(default_factory=Bernoulli)
+    alpha: float = 1.0
+
+    def predictive(self, params: LinearParams, design: Design) -> ClassPredictive:  # type: ignore[override]
+        theta = self.theta(params, design)
+        outcomes = [self.family.log_prob(np.full((1, 1), float(c)), theta)[:, 0] for c in (0, 1)]
+        return ClassPredictive(np.stack(outcomes, axis=1))
+
 
 class ClassPredictive(NamedTuple):
-    """Class probabilities at the rows of a design, (n_experts, n_classes, n_rows)."""
+    """Log probabilities of the classes at the rows of a design, (n_experts, n_classes, n_rows)."""
 
-    forward: SoftmaxForward
-
-    def mean(self) -> np.ndarray:
-        return self.forward.prob
+    log_prob: np.ndarray

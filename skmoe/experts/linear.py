@@ -249,8 +249,29 @@ class LinearExpert(Expert):
         return slopes * self.unit[:, None], intercept * self.unit + self.center
 
     def scale(self, params: LinearParams) -> np.ndarray | None:
-        """Scale of each expert in units of y, (n_experts, n_outputs); None where the family has none."""
         return np.exp(self._linked(params).value[..., 0]) * self.unit if self._scaled else None
+
+    def floor(self) -> np.ndarray | None:
+        return self.scale_floor * self.y_sd if self._scaled else None
+
+    def at_floor(self, params: LinearParams) -> np.ndarray:
+        if not self._scaled:
+            return np.zeros(0, dtype=np.intp)
+        # Within five per cent: there the free part of the scale is a tenth of the square of the floor.
+        log_scale = self._linked(params).value[..., 0]
+        return np.flatnonzero((np.exp(log_scale) <= 1.05 * self.scale_floor).any(axis=1))
+
+    def restandardized(
+        self, params: LinearParams, old: LinearExpert, old_units: Standardizer, new_units: Standardizer
+    ) -> LinearParams:
+        slopes, intercept = old.original(params, old_units)
+        coef = new_units.standardized(slopes / self.unit[:, None], (intercept - self.center) / self.unit)
+        shape = params.shape
+        if self._scaled:
+            shape = shape.copy()
+            log_scale = old._linked(params).value[..., 0] + np.log(old.unit / self.unit)
+            shape[..., 0] = self.links[0].inverse(log_scale)
+        return LinearParams(coef, shape)
 
 
 class LinearPredictive(NamedTuple):
@@ -260,6 +281,11 @@ class LinearPredictive(NamedTuple):
     theta: Theta
     center: np.ndarray
     unit: np.ndarray
+
+    def rows(self, index: np.ndarray) -> LinearPredictive:
+        """The same at some of the rows."""
+        theta = tuple(t[..., index] if t.shape[-1] > 1 else t for t in self.theta)
+        return self._replace(theta=theta)
 
     def mean(self) -> np.ndarray:
         return self.center + self.unit * self.family.mean(self.theta)

@@ -55,3 +55,19 @@ class Expert(Block):
     @abstractmethod
     def original(self, params: Any, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
         """Slopes (n_experts, n_outputs, n_columns) and intercepts (n_experts, n_outputs) in the user's units."""
+
+    @abstractmethod
+    def restandardized(self, params: Any, old: Self, old_units: Standardizer, new_units: Standardizer) -> Any:
+        """Parameters of the block ``old`` in the units of this one, on columns in other units."""
+
+    def scale(self, params: Any) -> np.ndarray | None:
+        """Scales (n_experts, n_outputs) in units of y; None where the experts have none."""
+        return None
+
+    def floor(self) -> np.ndarray | None:
+        """Smallest scale (n_outputs,) in units of y; None where the experts have none."""
+        return None
+
+    def at_floor(self, params: Any) -> np.ndarray:
+        """Numbers, within the block, of the experts whose scale is at its floor."""
+        return np.zeros(0, dtype=np.intp)

@@ -21,6 +21,7 @@ class Bernoulli(Family):
 
     name = "bernoulli"
     location_scale = False
+    discrete = True
     curved = False
 
     def links(self, scale_floor: float) -> dict[str, Link]:

@@ -22,6 +22,7 @@ class Poisson(Family):
 
     name = "poisson"
     location_scale = False
+    discrete = True
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity()}

@@ -45,12 +45,15 @@ class Family(ABC):
     location_scale : bool
         Whether the response is ``location + scale * noise`` with the first parameter the location and the second the
         log of the scale. Such a family is fitted on standardised y and its slopes are penalised in units of its scale.
+    discrete : bool
+        Whether the response is a whole number.
     curved : bool
         Whether training preconditions by the information (see `skmoe.block.Block`).
     """
 
     name: ClassVar[str]
     location_scale: ClassVar[bool]
+    discrete: ClassVar[bool] = False
     curved: ClassVar[bool] = True
 
     @abstractmethod

@@ -1,7 +1,16 @@
 """Gates: who answers where, one file each."""
 
+from collections.abc import Callable
+
 from .constant import ConstantGate, EqualGate
 from .protocol import Gate
 from .softmax import SoftmaxGate
 
-__all__ = ["ConstantGate", "EqualGate", "Gate", "SoftmaxGate"]
+#: Gates that ``gate=`` accepts by name, made with a ridge.
+GATES: dict[str, Callable[[float], Gate]] = {
+    "softmax": SoftmaxGate,
+    "constant": lambda alpha: ConstantGate(),
+    "equal": lambda alpha: EqualGate(),
+}
+
+__all__ = ["GATES", "ConstantGate", "EqualGate", "Gate", "SoftmaxGate"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..block import Block
-from ..rows.design import Design
+from ..rows.design import Design, Standardizer
 
 
 class GateForward(NamedTuple):
@@ -40,3 +40,7 @@ class Gate(Block):
     @abstractmethod
     def permuted(self, params: Any, order: np.ndarray) -> Any:
         """The same gate with its branches in another order."""
+
+    def restandardized(self, params: Any, old: Standardizer, new: Standardizer) -> Any:
+        """The same gate on columns in other units; a gate that ignores x stays as it is."""
+        return params

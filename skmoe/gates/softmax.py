@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..block import Block
-from ..rows.design import Design
+from ..rows.design import Design, Standardizer
 from ..training.newton import solve_information
 from .contrasts import contrast_pairs, contrasts
 from .protocol import Gate, GateForward
@@ -177,3 +177,6 @@ class SoftmaxGate(Softmax, Gate):
     def permuted(self, params: SoftmaxParams, order: np.ndarray) -> SoftmaxParams:
         basis = contrasts(params.coef.shape[1] + 1)
         return SoftmaxParams((basis.T @ (basis @ params.coef[0])[order])[None])
+
+    def restandardized(self, params: SoftmaxParams, old: Standardizer, new: Standardizer) -> SoftmaxParams:
+        return SoftmaxParams(new.standardized(*old.original(params.coef)))

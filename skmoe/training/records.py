@@ -40,6 +40,13 @@ def _collect(record: Any, leaves: list[np.ndarray]) -> None:
         leaves.append(np.ravel(record))
 
 
+def same_kind(a: Any, b: Any) -> bool:
+    """Whether two records have the same fields and shapes, so that one can take the place of the other."""
+    if isinstance(a, tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same_kind, a, b))
+    return np.shape(a) == np.shape(b)
+
+
 def unravel(like: Any, vector: np.ndarray) -> Any:
     """The record of the kind and shapes of ``like`` whose coordinates are ``vector``."""
     record, _ = _rebuild(like, vector, 0)

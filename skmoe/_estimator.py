@@ -1,0 +1,366 @@
+"""The shell that both estimators wear: validate, make rows, train, set the fitted attributes."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_enough_rows, check_weight, check_X
+from .diagnosis import collapsed, not_converged
+from .exceptions import CollapseWarning
+from .experts.protocol import Expert
+from .gates import GATES, Gate
+from .mixture import Mixture
+from .model import FittedMixture, averaged
+from .routing import RoutingReport, routing_report
+from .rows.chunk import Chunk
+from .rows.columns import Columns, selected
+from .rows.source import array_rows
+from .training.loop import Run, Settings
+from .training.records import same_kind
+from .training.restarts import ranked, run_starts
+from .training.starts import STARTS
+from .tree import Tree
+
+
+class MixtureOfExperts(BaseEstimator):
+    """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "n_experts": [Interval(Integral, 1, None, closed="left"), tuple],
+        "gate": [StrOptions(set(GATES)), Gate],
+        "gate_features": [str, "array-like", slice, callable, None],
+        "expert_features": [str, "array-like", slice, callable, None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "gate_alpha": [Interval(Real, 0, None, closed="left")],
+        "init": [StrOptions({"auto", *STARTS}), list],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "combine_inits": [StrOptions({"best", "average"})],
+        "top_k": [Interval(Integral, 1, None, closed="left"), None],
+        "memory": [Interval(Integral, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    _fitted: FittedMixture
+    _members: list[FittedMixture]
+
+    # -- what an estimator adds ----------------------------------------------------------------------------------------
+
+    def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+        """X, coded y (n_rows, 1), sample weights, and factors (class weights) on them for training."""
+        raise NotImplementedError
+
+    def _check_coded(self, y: Any) -> np.ndarray:
+        """The response of rows for evaluation, coded as in training, (n_rows, 1)."""
+        raise NotImplementedError
+
+    def _experts(self, tree: Tree) -> Expert | list[Expert]:
+        """Expert blocks for a tree."""
+        raise NotImplementedError
+
+    def _describe(self) -> None:
+        """Set the fitted attributes that only this estimator has."""
+
+    # -- fit -----------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the mixture to rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers without gaps. Units do not matter: columns are standardised inside.
+        y : array-like of shape (n_samples,)
+            Responses, or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts: a row of weight 2 is that row twice, and a row of weight 0 is not there. Nothing is divided by their
+            sum, so all weights times c is the data c times, and the ridge counts 1/c. For importance weights pass
+            ``w / w.mean()``.
+
+        Returns
+        -------
+        self : object
+            A failed or interrupted fit leaves the previous fitted state as it was.
+
+        Raises
+        ------
+        ValueError
+            Where X or y holds NaN, infinity, text or times, weights are negative or all zero, rows are fewer than
+            experts, or a parameter is out of range.
+        """
+        self._validate_params()
+        fresh = copy.copy(self)
+        for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
+            delattr(fresh, name)
+        fresh._fit(X, y, sample_weight, getattr(self, "_members", []) if self.warm_start else [])
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> None:
+        tree = Tree.parse(self.n_experts).canonical().tree if previous else Tree.parse(self.n_experts)
+        original = X
+        X, coded, weight, factor = self._check_training(X, y, sample_weight)
+        n_distinct = check_enough_rows(X, weight, tree.n_leaves)
+        seen = weight > 0  # a row of weight zero is not there
+        if not seen.all():
+            X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
+        mixture = self._mixture(tree, coded, weight * factor)
+        gate, expert = self._columns(original, X, weight * factor)
+        chunks = array_rows(mixture, gate, expert, X, coded, weight * factor)
+
+        runs, members = self._train(mixture, gate, expert, chunks, previous)
+        self._members = members
+        self._record(averaged(members), runs, chunks, weight)
+        if len(members) > 1:
+            self.members_ = [self._member(m, run, chunks, weight) for m, run in zip(members, runs, strict=True)]
+        self._warn(runs, chunks, n_distinct)
+
+    def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
+        gate = GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
+        experts = self._experts(tree)
+        if isinstance(experts, list):
+            return Mixture.of(tree, gate, [expert.adapted(coded, weight) for expert in experts])
+        return Mixture.of(tree, gate, experts.adapted(coded, weight))
+
+    def _columns(self, original: Any, X: np.ndarray, weight: np.ndarray) -> tuple[Columns, Columns]:
+        """What gates and experts see; one object where both see the same."""
+        names = getattr(self, "feature_names_in_", None)
+        gate = selected(self.gate_features, original, names, X.shape[1], "gate_features")
+        expert = selected(self.expert_features, original, names, X.shape[1], "expert_features")
+        if not gate.size:
+            raise ValueError("gate_features selects no column. For a gate that ignores x use gate='constant'.")
+        expert_columns = Columns.of(X, weight, expert)
+        return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate)), expert_columns
+
+    def _train(
+        self,
+        mixture: Mixture,
+        gate: Columns,
+        expert: Columns,
+        chunks: Sequence[Chunk],
+        previous: list[FittedMixture],
+    ) -> tuple[list[Run], list[FittedMixture]]:
+        """Runs and their fitted mixtures, best first."""
+        keep_all = self.combine_inits == "average"
+        starts = self._starts(mixture, gate, expert, chunks, previous)
+        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
+        report = partial(self._progress, len(starts)) if self.verbose else None
+        runs = run_starts(mixture, chunks, starts, settings, keep_all=keep_all, n_jobs=self.n_jobs, report=report)
+        self.start_objectives_ = np.array([run.objective for run in runs])
+        kept = ranked(runs) if keep_all else ranked(runs)[:1]
+        members, tree = [], mixture.tree
+        for run in (runs[i] for i in kept):
+            share = mixture.share(run.params, chunks)
+            members.append(FittedMixture(*mixture.rearranged(run.params, tree.ordered(share)), gate, expert))
+        return [runs[i] for i in kept], members
+
+    def _starts(
+        self,
+        mixture: Mixture,
+        gate: Columns,
+        expert: Columns,
+        chunks: Sequence[Chunk],
+        previous: list[FittedMixture],
+    ) -> list[Callable]:
+        """Functions that make first parameters; a warm start continues the fits there are, if they have this shape."""
+        old = [member.canonical() for member in previous]
+        if old and all(_same_structure(member, mixture, gate, expert) for member in old):
+            return [partial(member.restandardized, mixture, gate, expert) for member in old]
+        kinds = list(STARTS) if self.init == "auto" else np.atleast_1d(self.init).tolist()
+        unknown = [kind for kind in kinds if kind not in STARTS]
+        if unknown or not kinds:
+            raise ValueError(
+                f"init={self.init!r}: expected 'auto', or names among {sorted(STARTS)}, alone or in a list."
+            )
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init)
+        return [
+            partial(STARTS[kinds[i % len(kinds)]], mixture, chunks, np.random.default_rng(seed))
+            for i, seed in enumerate(seeds)
+        ]
+
+    @staticmethod
+    def _progress(n_starts: int, i: int, run: Run) -> None:
+        state = "converged" if run.converged else "stopped"
+        print(
+            f"start {i + 1} of {n_starts}: {run.n_passes} passes, objective {run.objective:.6g}, "
+            f"decrement {run.decrement:.2g}, {state}"
+        )
+
+    # -- fitted attributes ---------------------------------------------------------------------------------------------
+
+    def _record(self, fitted: FittedMixture, runs: Sequence[Run], chunks: Sequence[Chunk], weight: np.ndarray) -> None:
+        best = runs[0]
+        evaluation = fitted.mixture.evaluate(fitted.params, chunks)
+        trained = np.concatenate([chunk.weight for chunk in chunks])
+        self._fitted = fitted
+        self.tree_ = fitted.tree
+        self.n_experts_ = fitted.n_experts
+        self.n_parameters_ = fitted.mixture.n_free(fitted.params)
+        self.log_likelihood_ = float(evaluation.log_prob @ weight)
+        self.expert_share_ = trained @ evaluation.responsibilities / trained.sum()
+        self.objective_ = best.objective
+        self.decrement_ = best.decrement
+        self.history_ = best.history
+        self.n_iter_ = sum(run.n_passes for run in runs)
+        self.converged_ = all(run.converged for run in runs)
+        self.gate_coef_, self.gate_intercept_ = fitted.gate_coef()
+        self._describe()
+
+    def _member(self, member: FittedMixture, run: Run, chunks: Sequence[Chunk], weight: np.ndarray) -> Self:
+        """One fit of an average, as an estimator of its own."""
+        view = copy.copy(self)
+        view.combine_inits, view.n_init, view._members = "best", 1, [member]
+        view.start_objectives_ = np.array([run.objective])
+        view._record(member, [run], chunks, weight)
+        return view
+
+    def _warn(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> None:
+        sentence = not_converged(runs, self.max_iter)
+        if sentence:
+            warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
+        sentences = collapsed(self._fitted, self.expert_share_, chunks)
+        if n_distinct < self._fitted.n_experts and self.combine_inits == "best":
+            sentences.insert(
+                0, f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."
+            )
+        for sentence in sentences:
+            warnings.warn(sentence, CollapseWarning, stacklevel=4)
+
+    # -- read ----------------------------------------------------------------------------------------------------------
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return check_X(self, X)
+
+    def _rows_and_response(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        X = self._rows(X)
+        coded = self._check_coded(y)
+        if len(coded) != len(X):
+            raise ValueError(f"X has {len(X)} rows, but y has {len(coded)}.")
+        return X, coded
+
+    def gate_proba(self, X: Any) -> np.ndarray:
+        """Prior probability of each expert given x.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_experts_)
+            ``g_k(x)``; rows sum to one. `top_k` plays no part.
+        """
+        return np.exp(self._log_prior(X))
+
+    def _log_prior(self, X: Any) -> np.ndarray:
+        X = self._rows(X)
+        return self._fitted.log_prior(X)
+
+    def apply(self, X: Any) -> np.ndarray:
+        """Most probable expert of each row before y is seen, (n_samples,)."""
+        return self._log_prior(X).argmax(axis=1)
+
+    def responsibilities(self, X: Any, y: Any) -> np.ndarray:
+        """Posterior probability of each expert given x and y.
+
+        .. math:: h_k(x, y) = g_k(x) f_k(y \\mid x) / p(y \\mid x)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_experts_)
+        """
+        X, coded = self._rows_and_response(X, y)
+        return self._fitted.evaluate(X, coded).responsibilities
+
+    def log_prob(self, X: Any, y: Any) -> np.ndarray:
+        """Log density of the response given x in nats (log probability for classes and counts), (n_samples,)."""
+        X, coded = self._rows_and_response(X, y)
+        return self._fitted.evaluate(X, coded).log_prob
+
+    def aic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Akaike's criterion ``-2 log L + 2 n_parameters_``; lower is better.
+
+        Counts all parameters as free, so it compares models best where the ridges are small.
+        """
+        log_likelihood, _, _ = self._criterion(X, y, sample_weight, "aic")
+        return -2 * log_likelihood + 2 * self.n_parameters_
+
+    def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better."""
+        log_likelihood, n, _ = self._criterion(X, y, sample_weight, "bic")
+        return -2 * log_likelihood + self.n_parameters_ * float(np.log(n))
+
+    def icl(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Integrated completed likelihood: `bic` plus twice the entropy of the responsibilities; lower is better.
+
+        References
+        ----------
+        Biernacki, Celeux & Govaert (2000). https://doi.org/10.1109/34.865189
+        """
+        log_likelihood, n, entropy = self._criterion(X, y, sample_weight, "icl")
+        return -2 * log_likelihood + self.n_parameters_ * float(np.log(n)) + 2 * entropy
+
+    def _criterion(self, X: Any, y: Any, sample_weight: Any, name: str) -> tuple[float, float, float]:
+        """Log-likelihood, sum of weights and total entropy of the responsibilities."""
+        check_is_fitted(self)
+        if hasattr(self, "members_"):
+            raise ValueError(
+                f"{name} compares maximum-likelihood fits, and an average of {len(self.members_)} fits is none. "
+                f"Use members_[0].{name}(X, y), or fit with combine_inits='best'."
+            )
+        X, coded = self._rows_and_response(X, y)
+        weight = check_weight(sample_weight, X)
+        log_prob, h = self._fitted.evaluate(X, coded)
+        entropy = -(h * np.log(np.where(h > 0, h, 1.0))).sum(axis=1)
+        return float(log_prob @ weight), float(weight.sum()), float(entropy @ weight)
+
+    def routing_report(self, X: Any, y: Any = None) -> RoutingReport:
+        """Usage and entropies of the experts over rows: of the gate, or with y of the responsibilities."""
+        return routing_report(self.gate_proba(X) if y is None else self.responsibilities(X, y))
+
+    def summary(self) -> Any:
+        """The experts as a table: one row an expert, with its share, scale and coefficients by feature name.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        check_is_fitted(self)
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("summary() returns a pandas DataFrame: pip install pandas.") from error
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
+        columns = {"share": self.expert_share_, **dict(self._summary_columns(names))}
+        return pd.DataFrame(columns, index=pd.RangeIndex(self.n_experts_, name="expert"))
+
+    def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
+        raise NotImplementedError
+
+
+def _same_structure(old: FittedMixture, mixture: Mixture, gate: Columns, expert: Columns) -> bool:
+    """Whether the parameters of an earlier fit are a start for this one."""
+    return (
+        old.tree == mixture.tree
+        and np.array_equal(old.gate.index, gate.index)
+        and np.array_equal(old.expert.index, expert.index)
+        and same_kind(old.params, mixture.start(len(gate.index) + 1, len(expert.index) + 1))
+    )

@@ -1,0 +1,76 @@
+"""What went wrong in a fit, in words: each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .model import FittedMixture
+from .routing import gate_entropy
+from .rows.chunk import Chunk
+from .training.loop import Run
+
+#: Rows' worth of mass below which an expert is said to have none.
+_NO_MASS = 0.5
+#: Mean entropy of a gate (nats) and largest slope on standardised columns beyond which it is said to separate.
+_CERTAIN, _STEEP = 1e-3, 20.0
+
+
+def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
+    """A sentence about runs that stopped before they converged; None where all did."""
+    stopped = [run for run in runs if not run.converged]
+    if not stopped:
+        return None
+    promise = max(run.decrement for run in stopped)
+    return (
+        f"{len(stopped)} of {len(runs)} runs stopped before convergence (at most {max_iter} passes; the next step still "
+        f"promised {promise:.2g} nats). Raise max_iter, raise tol, or use fewer experts or a larger alpha."
+    )
+
+
+def collapsed(fitted: FittedMixture, share: np.ndarray, chunks: Sequence[Chunk]) -> list[str]:
+    """Sentences about experts without mass, scales at their floor and gates that separate."""
+    sentences = []
+    weight = sum(chunk.weight.sum() for chunk in chunks)
+    empty = np.flatnonzero(share * weight < _NO_MASS)
+    if empty.size:
+        sentences.append(
+            f"{_experts(empty)} no mass (less than half a row). Nothing was removed; "
+            "use fewer experts, or more starts (n_init)."
+        )
+    floored = [
+        leaves[at]
+        for (expert, leaves), params in zip(fitted.mixture.experts, fitted.params.experts, strict=True)
+        for at in expert.at_floor(params)
+    ]
+    if floored:
+        sentences.append(
+            f"{_experts(np.sort(floored))} a scale at its floor: such experts reproduce a few rows exactly. "
+            "Raise scale_floor or alpha, or use fewer experts."
+        )
+    return sentences + _separating(fitted, chunks)
+
+
+def _separating(fitted: FittedMixture, chunks: Sequence[Chunk]) -> list[str]:
+    sentences = []
+    weight = np.concatenate([chunk.weight for chunk in chunks])
+    for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
+        if len(node.branches) < 2:
+            continue
+        steepest = np.abs(gate.coef(params, chunks[0].gate.n_coef)[:, 1:]).max(initial=0.0)
+        if steepest < _STEEP:
+            continue
+        proba = np.concatenate([np.exp(gate.forward(params, chunk.gate).log_prob) for chunk in chunks], axis=1)
+        if gate_entropy(proba.T, weight) < _CERTAIN:
+            where = f"node {'.'.join(map(str, node.path))}" if node.path else "the root"
+            sentences.append(
+                f"The gate at {where} separates its branches perfectly (slopes of up to {steepest:.3g} on standardised "
+                "columns), so its likelihood has no maximum. Raise gate_alpha, or use fewer experts."
+            )
+    return sentences
+
+
+def _experts(index: np.ndarray) -> str:
+    numbers = ", ".join(map(str, index))
+    return f"Expert {numbers} has" if len(index) == 1 else f"Experts {numbers} have"

@@ -1,0 +1,152 @@
+"""A fitted mixture: structure, parameters, and the columns that its gates and experts see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .gates.constant import EqualGate
+from .mixture import Evaluation, Mixture, Params, normalized
+from .rows.chunk import CHUNK_ROWS
+from .rows.columns import Columns
+from .rows.source import array_rows
+from .tree import Tree
+
+#: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.
+Reader = Callable[[np.ndarray, list], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FittedMixture:
+    """A mixture with its parameters, in the user's rows and units."""
+
+    mixture: Mixture
+    params: Params
+    gate: Columns
+    expert: Columns
+
+    @property
+    def tree(self) -> Tree:
+        return self.mixture.tree
+
+    @property
+    def n_experts(self) -> int:
+        return self.mixture.tree.n_leaves
+
+    # -- rows ----------------------------------------------------------------------------------------------------------
+
+    def view(self, X: np.ndarray, top_k: int | None = None) -> tuple[np.ndarray, list]:
+        """Log prior (n_experts, n_rows) of rows, of the ``top_k`` most probable experts only, and the experts there."""
+        expert = self.expert.design(X)
+        gate = expert if self.gate is self.expert else self.gate.design(X)
+        return _top(self.mixture.log_prior(self.params, gate), top_k), self.mixture.predictives(self.params, expert)
+
+    def read(self, X: np.ndarray, reader: Reader, top_k: int | None = None) -> np.ndarray:
+        """Read something of every row, chunk by chunk: the reader's arrays are joined along their first axis."""
+        starts = range(0, len(X), CHUNK_ROWS)
+        return np.concatenate([reader(*self.view(X[first : first + CHUNK_ROWS], top_k)) for first in starts])
+
+    def log_prior(self, X: np.ndarray) -> np.ndarray:
+        """Log prior probabilities of the experts, (n_rows, n_experts)."""
+        return self.read(X, lambda log_prior, parts: log_prior.T)
+
+    def evaluate(self, X: np.ndarray, y: np.ndarray) -> Evaluation:
+        """Log density and responsibilities of rows with their responses (n_rows, n_outputs)."""
+        chunks = array_rows(self.mixture, self.gate, self.expert, X, y, np.ones(len(X)))
+        return self.mixture.evaluate(self.params, chunks)
+
+    # -- coefficients in the user's units ------------------------------------------------------------------------------
+
+    def gate_coef(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes (n_branches, n_features) and intercepts (n_branches,), in the order of ``tree.branches``."""
+        n_coef = len(self.gate.index) + 1
+        inner = [g.coef(p, n_coef) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
+        slopes, intercept = self.gate.units.original(np.concatenate(inner))
+        return self.gate.spread(slopes), intercept
+
+    def expert_coef(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes (n_experts, n_outputs, n_features) and intercepts (n_experts, n_outputs)."""
+        slopes = intercepts = None
+        for (expert, leaves), params in zip(self.mixture.experts, self.params.experts, strict=True):
+            b, a = expert.original(params, self.expert.units)
+            if slopes is None or intercepts is None:
+                slopes = np.empty((self.n_experts, b.shape[1], self.expert.n_features))
+                intercepts = np.empty((self.n_experts, a.shape[1]))
+            slopes[leaves], intercepts[leaves] = self.expert.spread(b), a
+        assert slopes is not None
+        assert intercepts is not None
+        return slopes, intercepts
+
+    def expert_scale(self) -> np.ndarray | None:
+        """Scales (n_experts, n_outputs) in units of y, NaN for experts without one; None where none has one."""
+        out = None
+        for (expert, leaves), params in zip(self.mixture.experts, self.params.experts, strict=True):
+            scale = expert.scale(params)
+            if scale is not None:
+                out = np.full((self.n_experts, scale.shape[1]), np.nan) if out is None else out
+                out[leaves] = scale
+        return out
+
+    def canonical(self) -> FittedMixture:
+        """The same density with the branches of its tree in an order that depends on their shapes alone."""
+        mixture, params = self.mixture.rearranged(self.params, self.tree.canonical())
+        return FittedMixture(mixture, params, self.gate, self.expert)
+
+    def scale_floor(self) -> np.ndarray | None:
+        """Smallest scales (n_outputs,) in units of y; None where no expert has a scale."""
+        floors = (block.expert.floor() for block in self.mixture.experts)
+        return next((floor for floor in floors if floor is not None), None)
+
+    def restandardized(self, mixture: Mixture, gate: Columns, expert: Columns) -> Params:
+        """These parameters in the units of a mixture of the same structure made for other rows."""
+        gates = tuple(
+            g.restandardized(p, self.gate.units, gate.units)
+            for g, p in zip(self.mixture.gates, self.params.gates, strict=True)
+        )
+        experts = tuple(
+            new.expert.restandardized(p, old.expert, self.expert.units, expert.units)
+            for new, old, p in zip(mixture.experts, self.mixture.experts, self.params.experts, strict=True)
+        )
+        return Params(gates, experts)
+
+
+def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
+    """The average of the densities of fits of the same kind: one tree whose root ignores x.
+
+    .. math:: p(y \\mid x) = \\frac1M \\sum_m p_m(y \\mid x)
+    """
+    if len(members) == 1:
+        return members[0]
+    tree = Tree(tuple(member.tree.nested for member in members))
+    root = EqualGate()
+    gates, gate_params = [root], [root.start(len(members), 1)]
+    for member in members:
+        if member.tree.nested:  # a single expert hangs under the root without a gate of its own
+            gates += member.mixture.gates
+            gate_params += member.params.gates
+    size = members[0].n_experts
+    blocks, block_params = [], []
+    for b, block in enumerate(members[0].mixture.experts):
+        leaves = np.concatenate([m * size + member.mixture.experts[b].leaves for m, member in enumerate(members)])
+        blocks.append(block._replace(leaves=leaves))
+        block_params.append(_stacked([member.params.experts[b] for member in members]))
+    mixture = Mixture(tree, tuple(gates), tuple(blocks))
+    return FittedMixture(mixture, Params(tuple(gate_params), tuple(block_params)), members[0].gate, members[0].expert)
+
+
+def _stacked(records: list[Any]) -> Any:
+    """Records of expert parameters joined along the experts."""
+    return type(records[0])(*(np.concatenate(arrays) for arrays in zip(*records, strict=True)))
+
+
+def _top(log_prior: np.ndarray, k: int | None) -> np.ndarray:
+    """Log priors of the k most probable experts of each row, renormalised; minus infinity for the others."""
+    if k is None or k >= len(log_prior):
+        return log_prior
+    best = np.argsort(-log_prior, axis=0, kind="stable")[:k]
+    kept = np.full(log_prior.shape, -np.inf)
+    np.put_along_axis(kept, best, np.take_along_axis(log_prior, best, axis=0), axis=0)
+    return kept - normalized(kept)[0]

@@ -1,0 +1,125 @@
+"""Who was sent where: pure functions of gate probabilities, classical and neural alike.
+
+Throughout, ``proba`` has shape (n_rows, n_experts) and rows that sum to one; ``sample_weight`` has shape (n_rows,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def _share(n_rows: int, sample_weight: np.ndarray | None) -> np.ndarray:
+    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    return weight / weight.sum()
+
+
+def _row_entropy(proba: np.ndarray) -> np.ndarray:
+    positive = np.where(proba > 0, proba, 1.0)
+    return -(positive * np.log(positive)).sum(axis=-1)
+
+
+def expert_usage(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
+    """Mean probability of each expert, (n_experts,).
+
+    Examples
+    --------
+    >>> expert_usage(np.array([[1.0, 0.0], [0.5, 0.5]]))
+    array([0.75, 0.25])
+    """
+    return _share(len(proba), sample_weight) @ np.asarray(proba, dtype=np.float64)
+
+
+def gate_entropy(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Mean entropy of the rows in nats: 0 where every row is sent to one expert, log n_experts where to all alike.
+
+    .. math:: H(k \\mid x) = -\\frac1n \\sum_i \\sum_k g_k(x_i) \\log g_k(x_i)
+    """
+    return float(_share(len(proba), sample_weight) @ _row_entropy(np.asarray(proba, dtype=np.float64)))
+
+
+def effective_experts(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Exponential of the entropy of the usage: how many equally used experts would be as diverse.
+
+    .. math:: \\exp\\Big(-\\sum_k \\bar g_k \\log \\bar g_k\\Big)
+    """
+    return float(np.exp(_row_entropy(expert_usage(proba, sample_weight))))
+
+
+def mutual_information(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """How much a row tells about its expert, in nats: entropy of the usage less the mean entropy of the rows.
+
+    .. math:: I(k; x) = H(\\bar g) - H(k \\mid x)
+    """
+    usage = _row_entropy(expert_usage(proba, sample_weight))
+    return max(0.0, float(usage) - gate_entropy(proba, sample_weight))
+
+
+def load_cv(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Coefficient of variation of the usage: 0 where all experts are used alike."""
+    usage = expert_usage(proba, sample_weight)
+    return float(usage.std() / usage.mean())
+
+
+def max_violation(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Largest usage over the mean usage, less one: 0 where all experts are used alike."""
+    usage = expert_usage(proba, sample_weight)
+    return float(usage.max() / usage.mean() - 1.0)
+
+
+@dataclass(frozen=True)
+class RoutingReport:
+    """Usage and entropies of a gate; ``print`` shows a table.
+
+    Attributes
+    ----------
+    usage : ndarray of shape (n_experts,)
+        Mean probability of each expert.
+    chosen : ndarray of shape (n_experts,)
+        Share of the rows whose most probable expert it is.
+    entropy, mutual_information : float
+        In nats.
+    effective_experts, load_cv, max_violation : float
+    """
+
+    usage: np.ndarray
+    chosen: np.ndarray
+    entropy: float
+    mutual_information: float
+    effective_experts: float
+    load_cv: float
+    max_violation: float
+
+    def __str__(self) -> str:
+        lines = ["expert   usage  chosen"]
+        lines += [f"{k:6d}  {u:6.3f}  {c:6.3f}" for k, (u, c) in enumerate(zip(self.usage, self.chosen, strict=True))]
+        lines.append(f"effective experts   {self.effective_experts:.2f} of {len(self.usage)}")
+        lines.append(f"entropy of a row    {self.entropy:.3f} nats (0: one expert a row)")
+        lines.append(f"mutual information  {self.mutual_information:.3f} nats")
+        return "\n".join(lines)
+
+
+def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> RoutingReport:
+    """Usage, entropies and balance of gate probabilities.
+
+    Examples
+    --------
+    >>> report = routing_report(np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]))
+    >>> report.usage
+    array([0.6, 0.4])
+    >>> round(report.effective_experts, 3)
+    1.96
+    """
+    proba = np.asarray(proba, dtype=np.float64)
+    hard = np.zeros_like(proba)
+    hard[np.arange(len(proba)), proba.argmax(axis=1)] = 1.0
+    return RoutingReport(
+        usage=expert_usage(proba, sample_weight),
+        chosen=expert_usage(hard, sample_weight),
+        entropy=gate_entropy(proba, sample_weight),
+        mutual_information=mutual_information(proba, sample_weight),
+        effective_experts=effective_experts(proba, sample_weight),
+        load_cv=load_cv(proba, sample_weight),
+        max_violation=max_violation(proba, sample_weight),
+    )

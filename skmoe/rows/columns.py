@@ -1,0 +1,109 @@
+"""Columns: which features a gate or an expert sees, and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .design import Design, Standardizer
+
+Selection = None | str | slice | Sequence | np.ndarray | Callable
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Some features, standardised.
+
+    Parameters
+    ----------
+    index : ndarray of shape (n_columns,)
+        The features seen, among ``n_features``.
+    n_features : int
+    units : Standardizer
+        Centre and scale of the features seen.
+    """
+
+    index: np.ndarray
+    n_features: int
+    units: Standardizer
+
+    @classmethod
+    def of(cls, X: np.ndarray, weight: np.ndarray, index: np.ndarray) -> Columns:
+        """Some features of X (n_rows, n_features) in the units of its weighted rows."""
+        return cls(index, X.shape[1], Standardizer.of(X[:, index], weight))
+
+    def design(self, X: np.ndarray) -> Design:
+        """Design of rows (n_rows, n_features)."""
+        return Design.of(X if len(self.index) == self.n_features else X[:, self.index], self.units)
+
+    def spread(self, slopes: np.ndarray) -> np.ndarray:
+        """Slopes (..., n_columns) among all features (..., n_features), zero where a feature is not seen."""
+        out = np.zeros((*slopes.shape[:-1], self.n_features))
+        out[..., self.index] = slopes
+        return out
+
+
+def selected(selection: Selection, X: Any, names: Sequence[str] | None, n_features: int, what: str) -> np.ndarray:
+    """Indices of the features that a selection names, in rising order.
+
+    Parameters
+    ----------
+    selection : None, str, list of str, list of int, boolean mask, slice or callable
+        None selects all; a callable is given X and returns one of the others.
+    X : array-like or dataframe
+        As the user passed it, for a callable.
+    names : sequence of str or None
+        Names of the features, where X has them.
+    what : str
+        Parameter named in errors.
+
+    Raises
+    ------
+    ValueError
+        Where a name or an index is unknown, a mask has the wrong length, or names are asked of an array.
+    """
+    if callable(selection):
+        selection = selection(X)
+    if selection is None:
+        return np.arange(n_features)
+    if isinstance(selection, slice):
+        return np.arange(n_features)[_by_position(selection, names, what)]
+    keys = np.atleast_1d(np.asarray(selection, dtype=object if _is_empty(selection) else None))
+    if not keys.size:
+        return np.zeros(0, dtype=np.intp)
+    if keys.dtype.kind == "b":
+        if keys.shape != (n_features,):
+            raise ValueError(f"{what} is a mask of shape {keys.shape}, but X has {n_features} features.")
+        return np.flatnonzero(keys)
+    if keys.dtype.kind in "iu":
+        wrong = keys[(keys < -n_features) | (keys >= n_features)]
+        if wrong.size:
+            raise ValueError(f"{what} names column {wrong[0]}, but X has {n_features} features.")
+        return np.unique(keys % n_features)
+    return np.unique([_position(str(key), names, what) for key in keys])
+
+
+def _is_empty(selection: Any) -> bool:
+    return hasattr(selection, "__len__") and len(selection) == 0
+
+
+def _by_position(selection: slice, names: Sequence[str] | None, what: str) -> slice:
+    """A slice of positions; a slice of names includes its end, as in dataframes."""
+    start, stop = selection.start, selection.stop
+    if isinstance(start, str):
+        start = _position(start, names, what)
+    if isinstance(stop, str):
+        stop = _position(stop, names, what) + 1
+    return slice(start, stop, selection.step)
+
+
+def _position(name: str, names: Sequence[str] | None, what: str) -> int:
+    if names is None:
+        raise ValueError(f"{what} names column {name!r}, but X has no column names. Pass a dataframe, or use indices.")
+    found = list(names)
+    if name not in found:
+        raise ValueError(f"{what} names column {name!r}, but the columns of X are {found}.")
+    return found.index(name)

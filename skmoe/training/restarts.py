@@ -1,0 +1,86 @@
+"""Restarts: many starts, short runs, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from joblib import Parallel, delayed
+from threadpoolctl import ThreadpoolController
+
+from ..mixture import Mixture, Params
+from ..rows.chunk import Chunk
+from .loop import Run, Settings
+
+#: Passes after which the starts of a fit are compared, and how many of them go on.
+SHORT_PASSES = 25
+N_FINALISTS = 2
+#: A later start replaces an earlier one only if it is better by more than this fraction.
+_TIE = 1e-9
+
+Start = Callable[[], Params]
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def run_starts(
+    mixture: Mixture,
+    chunks: Sequence[Chunk],
+    starts: Sequence[Start],
+    settings: Settings,
+    *,
+    keep_all: bool,
+    n_jobs: int | None = None,
+    report: Callable[[int, Run], None] | None = None,
+) -> list[Run]:
+    """Run every start: all to the end, or all a little way and the best of them to the end.
+
+    Runs share the rows and nothing else, and the linear algebra inside a run is held to one thread, so the result has
+    the same bits for any ``n_jobs``.
+
+    Parameters
+    ----------
+    keep_all : bool
+        Whether every run goes to the end (averages), or only the best few (a single fit).
+    report : callable, optional
+        Called with the number of the start and its run, once the run has ended.
+
+    Returns
+    -------
+    list of Run
+        In the order of the starts.
+    """
+    first = settings.max_passes if keep_all or len(starts) == 1 else min(SHORT_PASSES, settings.max_passes)
+
+    def begin(i: int) -> Run:
+        run = Run(mixture, starts[i](), chunks, settings).advance(first)
+        if report and keep_all:
+            report(i, run)
+        return run
+
+    def finish(i: int) -> None:
+        runs[i].advance(settings.max_passes)
+        if report:
+            report(i, runs[i])
+
+    # Threads: the work is in numpy, which lets go of the interpreter, and the rows need not be copied.
+    parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
+    with _threads().limit(limits=1, user_api="blas"):
+        runs: list[Run] = parallel(delayed(begin)(i) for i in range(len(starts)))
+        if not keep_all:
+            parallel(delayed(finish)(i) for i in sorted(ranked(runs)[:N_FINALISTS]))
+    return runs
+
+
+def ranked(runs: Sequence[Run]) -> list[int]:
+    """Numbers of the runs, best objective first; ties within rounding in the order of the starts."""
+    order: list[int] = []
+    for i, run in enumerate(runs):
+        at = len(order)
+        while at and run.objective > runs[order[at - 1]].objective + _TIE * abs(runs[order[at - 1]].objective):
+            at -= 1
+        order.insert(at, i)
+    return order
