@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, _num_samples, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 
 def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
@@ -29,13 +29,14 @@ def check_response(y: Any) -> np.ndarray:
         return np.asarray(y, dtype=np.float64)
     except ValueError as error:
         raise ValueError(
-            f"y holds values that are no numbers ({error}). MoERegressor predicts numbers; for labels use MoEClassifier."
+            f"y holds values that are no numbers ({error}). MoERegressor predicts numbers; "
+            "for labels use MoEClassifier."
         ) from error
 
 
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Weights (n_rows,), not negative, not all zero; ones for None."""
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weight: np.ndarray = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     if not (weight > 0).any():
         raise ValueError(
             "sample_weight is zero for every row, so there is nothing to fit. Pass positive weights, or None."
@@ -48,7 +49,7 @@ def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
 
     A row of weight 3 is three rows, as everywhere.
     """
-    n_rows = max(np.count_nonzero(weight), int(weight.sum()))
+    n_rows = max(int(np.count_nonzero(weight)), int(weight.sum()))
     if n_rows < n_experts:
         raise ValueError(
             f"n_samples={n_rows} is fewer than n_experts={n_experts}: every expert needs rows. "
@@ -77,15 +78,13 @@ def _numbers(validate: Any) -> Any:
 
 def _refuse_times(data: Any, name: str) -> None:
     """Times would become nanoseconds since 1970 without a word."""
-    dtypes = (
-        list(getattr(data, "dtypes", [])) if np.ndim(getattr(data, "dtypes", None)) else [getattr(data, "dtype", None)]
-    )
+    dtypes = getattr(data, "dtypes", None)
+    if dtypes is None or not hasattr(dtypes, "__iter__"):
+        dtypes = [getattr(data, "dtype", None)]
     for dtype in dtypes:
-        if getattr(dtype, "kind", None) in ("M", "m") or str(dtype).lower().startswith(
-            ("datetime", "duration", "date")
-        ):
+        if getattr(dtype, "kind", "") in ("M", "m") or str(dtype).startswith(("Datetime", "Duration", "Date")):
             raise ValueError(
-                f"{name} holds dates or times (dtype {dtype}). Turn them into numbers that mean something to the model, "
+                f"{name} holds dates or times ({dtype}). Turn them into numbers that mean something to the model, "
                 "such as the hour, the weekday, or seconds since the previous event."
             )
 
@@ -106,8 +105,3 @@ def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:
     raise ValueError(
         f"Input X contains infinity {where}. Replace it by a finite value, or clip the column before the fit."
     )
-
-
-def n_rows_of(X: Any) -> int:
-    """Number of rows of anything that scikit-learn takes for a table."""
-    return int(_num_samples(X))

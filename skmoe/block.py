@@ -12,7 +12,7 @@ So no block sees a sample weight, a tree, a matrix or another block.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from .training.records import add
 
@@ -44,6 +44,14 @@ class Block(ABC):
     def m_step(self, params: Any, sums: Any) -> Any:
         """Parameters that raise the expected objective; one Newton step unless there is a closed form."""
         return add(params, self.precondition(params, sums, self.gradient(params, sums)))
+
+    def damped(self) -> Self:
+        """This block with shorter steps, for fits on fewer rows than parameters.
+
+        There a gate can divide the rows with certainty, its information vanishes, and full Newton steps overshoot so
+        far that the path of a run follows rounding errors.
+        """
+        return self
 
     @abstractmethod
     def n_free(self, params: Any) -> int:

@@ -20,9 +20,128 @@ from .tree import Tree
 
 
 class MoEClassifier(ClassifierMixin, MixtureOfExperts):
-    """Mixture of logistic experts for classification.
+    r"""Mixture of logistic experts for classification.
 
-    .. math:: P(y \\mid x) = \\sum_k g_k(x) \\, P_k(y \\mid x)
+    .. math:: P(y \mid x) = \sum_k g_k(x) \, P_k(y \mid x)
+
+    Every expert is a logistic regression (multinomial for more than two classes), and the gate says which expert
+    answers where: a softmax of linear predictors at each node of a tree. All is trained together towards one number in
+    total nats,
+
+    .. math:: \sum_i w_i \log P(y_i \mid x_i) - \tfrac{\alpha}{2} \sum_k \lVert b_k \rVert^2
+              - \tfrac{\alpha_g}{2} \sum_{nodes} \lVert W \rVert^2
+
+    with slopes b and W on standardised columns, so answers do not depend on the units of any column.
+
+    Use it where one logistic regression is too simple but its coefficients are wanted, as in fraud detection: each
+    expert is a scorecard, and the gate says for whom it speaks. An average of a few starts
+    (``combine_inits="average"``) ranks rare classes better than most single fits. Where classes meet along many
+    axis-parallel borders, trees are the better choice.
+
+    Parameters
+    ----------
+    n_experts : int or tuple, default=4
+        An int is a flat mixture. A tuple of ints is a regular tree: ``(2, 3)`` is a root of 2 branches, each gating
+        3 experts. A tuple that holds tuples is an unbalanced tree, such as ``((2, 2), 3)``.
+    gate : {"softmax", "constant", "equal"} or Gate, default="softmax"
+        ``"constant"`` learns mixing weights that ignore x (mixture of regressions); ``"equal"`` fixes them.
+    gate_features : None, str, list of str, list of int, mask, slice or callable, default=None
+        Columns that the gate sees; None means all. A callable is given X and returns one of the others.
+    expert_features : None, str, list of str, list of int, mask, slice or callable, default=None
+        Columns that the experts see; None means all, an empty list means experts that are constant.
+    alpha : float >= 0, default=1.0
+        Ridge on the slopes of the experts: one expert is ``LogisticRegression(C=1/alpha)`` on standardised columns.
+    gate_alpha : float >= 0, default=1.0
+        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights by class, in training only; ``"balanced"`` counts classes with their sample
+        weights. It shifts the probabilities: leave it at None where calibrated ones are wanted.
+    init : {"auto", "hyperplanes", "tilt"} or list of names, default="auto"
+        Kind of start, in turn over the restarts: random hyperplanes that divide the space of x, or the one-expert fit
+        with a small random tilt. ``"auto"`` takes both, since neither wins everywhere.
+    n_init : int >= 1, default=5
+        Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+    combine_inits : {"best", "average"}, default="best"
+        ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
+        end and their densities are averaged, which predicts better and can still be read expert by expert, at
+        ``n_init`` times the cost.
+    top_k : int >= 1 or None, default=None
+        Predict with the k most probable experts of each row, renormalised (1 is a hard choice); None means all. Acts on
+        ``predict*``, ``predict_proba`` and ``sample``, never on ``log_prob``, ``gate_proba`` or ``responsibilities``.
+    memory : int >= 0, default=10
+        Pairs of the quasi-Newton memory that accelerates EM; 0 is plain EM.
+    max_iter : int >= 1, default=1000
+        Most passes over the rows of one run.
+    tol : float > 0, default=1e-4
+        A run stops when its next step promises less, in total nats (weights count rows).
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the previous fit, where that had the same structure.
+    random_state : int, RandomState instance or None, default=None
+        Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
+    n_jobs : int or None, default=None
+        Threads over restarts. The result has the same bits for any number.
+    verbose : int, default=0
+        1 prints a line a restart.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the rows of positive weight, sorted.
+    n_experts_ : int
+        Number of experts; of an average, over all its members.
+    tree_ : Tree
+        ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
+    expert_coef_ : ndarray of shape (n_experts_, n_features) or (n_experts_, n_features, n_classes)
+        Slopes of the log-odds of ``classes_[1]``, or of every class (summing to zero), in the user's units. Experts
+        stand in falling order of their share.
+    expert_intercept_ : ndarray of shape (n_experts_,) or (n_experts_, n_classes)
+    expert_share_ : ndarray of shape (n_experts_,)
+        Shares of the training mass.
+    gate_coef_ : ndarray of shape (n_branches, n_features)
+        Slopes of the gates, summing to zero within a node.
+    gate_intercept_ : ndarray of shape (n_branches,)
+    log_likelihood_ : float
+        Total weighted log-likelihood of the training rows, in nats; class weights are not counted.
+    objective_, decrement_ : float
+        Penalised log-likelihood at the end, and what the next step would have promised.
+    history_ : list of dict
+        ``pass``, ``objective`` and ``decrement`` before each step of the best run.
+    start_objectives_ : ndarray of shape (n_init,)
+        Objective of every start at the end of its run, short or full: a view of how many optima there are.
+    n_iter_ : int
+        Passes over the rows of the run that was kept; of an average, of all runs.
+    converged_ : bool
+    n_parameters_ : int
+        Free parameters.
+    members_ : list of MoEClassifier
+        The single fits of an average, best objective first.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+
+    See Also
+    --------
+    MoERegressor : The same for numbers.
+
+    References
+    ----------
+    Jacobs, Jordan, Nowlan & Hinton (1991), Adaptive mixtures of local experts.
+    https://doi.org/10.1162/neco.1991.3.1.79
+
+    Jordan & Jacobs (1994), Hierarchical mixtures of experts and the EM algorithm.
+    https://doi.org/10.1162/neco.1994.6.2.181
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MoEClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(400, 2))
+    >>> y = np.where(X[:, 0] * X[:, 1] > 0, "same", "opposite")  # no single hyperplane divides these
+    >>> model = MoEClassifier(n_experts=2, alpha=0.1, gate_alpha=0.1, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    >>> model.predict([[0.5, 0.5], [-0.5, 0.5]]).tolist()
+    ['same', 'opposite']
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {

@@ -24,8 +24,9 @@ def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
         return None
     promise = max(run.decrement for run in stopped)
     return (
-        f"{len(stopped)} of {len(runs)} runs stopped before convergence (at most {max_iter} passes; the next step still "
-        f"promised {promise:.2g} nats). Raise max_iter, raise tol, or use fewer experts or a larger alpha."
+        f"{len(stopped)} of {len(runs)} runs stopped before convergence (at most {max_iter} passes; "
+        f"the next step still promised {promise:.2g} nats). "
+        "Raise max_iter or tol, or use fewer experts or a larger alpha."
     )
 
 

@@ -89,6 +89,11 @@ class Mixture:
             experts = tuple(Leaves(one, np.array([leaf])) for leaf, one in enumerate(expert))
         return cls(tree, (gate,) * len(tree.nodes), experts)
 
+    def damped(self) -> Mixture:
+        """The same mixture with shorter steps (see `skmoe.block.Block.damped`)."""
+        gates = tuple(gate.damped() for gate in self.gates)
+        return Mixture(self.tree, gates, tuple(Leaves(expert.damped(), leaves) for expert, leaves in self.experts))
+
     @property
     def curved(self) -> bool:
         """Whether any block of experts asks to be trained in the metric of its information; one expert always does."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .gates.constant import EqualGate
+from .gates import EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
 from .rows.chunk import CHUNK_ROWS
 from .rows.columns import Columns
@@ -122,7 +122,8 @@ def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
         return members[0]
     tree = Tree(tuple(member.tree.nested for member in members))
     root = EqualGate()
-    gates, gate_params = [root], [root.start(len(members), 1)]
+    gates: list[Gate] = [root]
+    gate_params: list[Any] = [root.start(len(members), 1)]
     for member in members:
         if member.tree.nested:  # a single expert hangs under the root without a gate of its own
             gates += member.mixture.gates

@@ -6,6 +6,7 @@ p(y | x) = sum_k g_k(x) f_k(y | x)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -227,7 +228,7 @@ class MixtureDistribution:
     def _breaks(self, y: np.ndarray | None) -> np.ndarray:
         """Rising points (n_rows, n_breaks) between which the integrand is smooth: quantiles of all experts, and y."""
         levels = np.concatenate([_LEVELS, 1 - _LEVELS])
-        columns = [self._experts(lambda part, q=q: part.ppf(np.asarray(q))) for q in levels]
+        columns = [self._experts(partial(LinearPredictive.ppf, q=q)) for q in levels]
         points = np.concatenate(columns).T
         takes_part = np.tile(self._weight.T > 0, (1, len(levels)))
         first = np.where(takes_part, points, np.inf).min(axis=1, keepdims=True)

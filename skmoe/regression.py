@@ -19,9 +19,136 @@ from .tree import Tree
 
 
 class MoERegressor(RegressorMixin, MixtureOfExperts):
-    """Mixture of experts for regression, with a full predictive distribution.
+    r"""Mixture of experts for regression, with a full predictive distribution.
 
-    .. math:: p(y \\mid x) = \\sum_k g_k(x) \\, f_k(y \\mid x)
+    .. math:: p(y \mid x) = \sum_k g_k(x) \, f_k(y \mid x)
+
+    Every expert is a linear model with its own noise, and the gate says which expert answers where: a softmax of
+    linear predictors at each node of a tree. All is trained together, by EM and accelerated EM, towards one number
+    in total nats,
+
+    .. math:: \sum_i w_i \log p(y_i \mid x_i) - \tfrac{\alpha}{2} \sum_k \lVert b_k / s_k \rVert^2
+              - \tfrac{\alpha_g}{2} \sum_{nodes} \lVert W \rVert^2
+
+    with slopes b and W on standardised columns and s the scale of the expert, so answers do not depend on the units
+    of any column or of y.
+
+    Use it where the relation between x and y changes from region to region, where the noise does, or where y has
+    several branches; where a calibrated predictive distribution is wanted; and where the model must be read. Where only
+    the mean matters and rows are many, gradient boosting is often more accurate.
+
+    Parameters
+    ----------
+    n_experts : int or tuple, default=4
+        An int is a flat mixture. A tuple of ints is a regular tree: ``(2, 3)`` is a root of 2 branches, each gating
+        3 experts. A tuple that holds tuples is an unbalanced tree, such as ``((2, 2), 3)``.
+    expert : {"gaussian", "student_t", "poisson"}, Family, Expert, or a list, default="gaussian"
+        Distribution of the response given x: ``"student_t"`` where outliers occur, ``"poisson"`` for counts. A list
+        has one entry a leaf; then experts keep the order of the list.
+    gate : {"softmax", "constant", "equal"} or Gate, default="softmax"
+        ``"constant"`` learns mixing weights that ignore x (mixture of regressions); ``"equal"`` fixes them.
+    gate_features : None, str, list of str, list of int, mask, slice or callable, default=None
+        Columns that the gate sees; None means all. A callable is given X and returns one of the others.
+    expert_features : None, str, list of str, list of int, mask, slice or callable, default=None
+        Columns that the experts see; None means all, an empty list means experts that are constant.
+    alpha : float >= 0, default=1e-2
+        Ridge on the slopes of the experts, in units of each expert's own scale: one expert is ``Ridge(alpha)``. The
+        default keeps fits with few rows an expert from collapsing and changes little elsewhere; 0 is maximum
+        likelihood.
+    gate_alpha : float >= 0, default=1e-2
+        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity.
+    scale_floor : float > 0, default=1e-3
+        Smallest scale of an expert, in weighted standard deviations of y. It is part of the model, because the
+        likelihood of a mixture is unbounded as an expert shrinks onto a few rows. Raise it where y is rounded.
+    init : {"auto", "hyperplanes", "tilt"} or list of names, default="auto"
+        Kind of start, in turn over the restarts: random hyperplanes that divide the space of x, or the one-expert fit
+        with a small random tilt. ``"auto"`` takes both, since neither wins everywhere.
+    n_init : int >= 1, default=5
+        Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+    combine_inits : {"best", "average"}, default="best"
+        ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
+        end and their densities are averaged, which predicts better and can still be read expert by expert, at
+        ``n_init`` times the cost.
+    top_k : int >= 1 or None, default=None
+        Predict with the k most probable experts of each row, renormalised (1 is a hard choice); None means all. Acts on
+        ``predict*`` and ``sample``, never on ``log_prob``, ``gate_proba`` or ``responsibilities``.
+    memory : int >= 0, default=10
+        Pairs of the quasi-Newton memory that accelerates EM; 0 is plain EM.
+    max_iter : int >= 1, default=1000
+        Most passes over the rows of one run.
+    tol : float > 0, default=1e-4
+        A run stops when its next step promises less, in total nats (weights count rows).
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the previous fit, where that had the same structure.
+    random_state : int, RandomState instance or None, default=None
+        Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
+    n_jobs : int or None, default=None
+        Threads over restarts. The result has the same bits for any number.
+    verbose : int, default=0
+        1 prints a line a restart.
+
+    Attributes
+    ----------
+    n_experts_ : int
+        Number of experts; of an average, over all its members.
+    tree_ : Tree
+        ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
+    expert_coef_ : ndarray of shape (n_experts_, n_features)
+        Slopes in the user's units. Experts stand in falling order of their share.
+    expert_intercept_, expert_scale_, expert_share_ : ndarray of shape (n_experts_,)
+        Intercepts and scales in units of y (scales only where the family has one), and shares of the training mass.
+    gate_coef_ : ndarray of shape (n_branches, n_features)
+        Slopes of the gates, summing to zero within a node.
+    gate_intercept_ : ndarray of shape (n_branches,)
+    scale_floor_ : float
+        Smallest scale in units of y.
+    log_likelihood_ : float
+        Total weighted log-likelihood of the training rows, in nats.
+    objective_, decrement_ : float
+        Penalised log-likelihood at the end, and what the next step would have promised.
+    history_ : list of dict
+        ``pass``, ``objective`` and ``decrement`` before each step of the best run.
+    start_objectives_ : ndarray of shape (n_init,)
+        Objective of every start at the end of its run, short or full: a view of how many optima there are.
+    n_iter_ : int
+        Passes over the rows of the run that was kept; of an average, of all runs.
+    converged_ : bool
+    n_parameters_ : int
+        Free parameters.
+    members_ : list of MoERegressor
+        The single fits of an average, best objective first.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+
+    See Also
+    --------
+    MoEClassifier : The same for classes.
+
+    Notes
+    -----
+    K by BIC in one line:
+    ``min((MoERegressor(k).fit(X, y) for k in range(1, 9)), key=lambda m: m.bic(X, y))``.
+
+    References
+    ----------
+    Jacobs, Jordan, Nowlan & Hinton (1991), Adaptive mixtures of local experts.
+    https://doi.org/10.1162/neco.1991.3.1.79
+
+    Jordan & Jacobs (1994), Hierarchical mixtures of experts and the EM algorithm.
+    https://doi.org/10.1162/neco.1994.6.2.181
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> model = MoERegressor(n_experts=2, random_state=0).fit(X, y)
+    >>> model.expert_coef_.round(1).ravel().tolist()
+    [1.0, -1.0]
+    >>> model.predict_interval([[0.5]], coverage=0.9).round(1)
+    array([[0.4, 0.6]])
     """
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -88,8 +215,8 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
             return self._expert(self.expert)
         if len(self.expert) != tree.n_leaves:
             raise ValueError(
-                f"expert is a list of {len(self.expert)}, but n_experts={self.n_experts!r} has {tree.n_leaves} experts. "
-                "Give one family an expert, or a single family for all."
+                f"expert is a list of {len(self.expert)}, but n_experts={self.n_experts!r} has {tree.n_leaves} experts."
+                " Give one family an expert, or a single family for all."
             )
         return [self._expert(one) for one in self.expert]
 
@@ -169,7 +296,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Central interval of the predictive distribution, (n_samples, 2), that holds y with probability ``coverage``."""
+        """Central interval that holds y with probability ``coverage``, (n_samples, 2)."""
         return self._read(X, lambda dist: dist.interval(coverage))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:

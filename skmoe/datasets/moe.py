@@ -44,7 +44,7 @@ def make_moe_regression(
               g_k(x) = \\frac{e^{a_{k0} + a_k^\\top x}}{\\sum_l e^{a_{l0} + a_l^\\top x}}, \\qquad \\sum_k a_k = 0
 
     The columns of X are independent standard normal. Use it where the truth has to be known: to see whether training
-    recovers it, or how a fit degrades with fewer rows or softer borders. Real tables have dependent columns and no
+    recovers it, and how a fit degrades with fewer rows or softer borders. Real tables have dependent columns and no
     linear truth, so it says little about the accuracy to expect there.
 
     Parameters
@@ -100,13 +100,13 @@ def make_moe_regression(
     --------
     >>> import numpy as np
     >>> from skmoe.datasets import make_moe_regression
-    >>> X, y, params = make_moe_regression(noise=0.5, return_params=True, random_state=0)
+    >>> X, y, params = make_moe_regression(noise=0.1, return_params=True, random_state=0)
     >>> X.shape, y.shape, params.expert_coef.shape
     ((1000, 5), (1000,), (3, 5))
     >>> own = params.expert
     >>> mean = params.expert_intercept[own] + np.sum(params.expert_coef[own] * X, axis=1)
     >>> print(f"{np.std(y - mean):.2f}")
-    0.51
+    0.10
     """
     rng = check_random_state(random_state)
     scale = np.full(n_experts, _checked_noise(noise, n_experts))

@@ -300,7 +300,7 @@ class LinearPredictive(NamedTuple):
     def cdf(self, y: np.ndarray) -> np.ndarray:
         return self.family.cdf((y - self.center) / self.unit, self.theta)
 
-    def ppf(self, q: np.ndarray) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float) -> np.ndarray:
         return self.center + self.unit * self.family.ppf(q, self.theta)
 
     def sample(self, rng: np.random.Generator) -> np.ndarray:

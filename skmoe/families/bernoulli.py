@@ -59,7 +59,7 @@ class Bernoulli(Family):
     def cdf(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         return np.where(y < 0, 0.0, np.where(y < 1, expit(-theta[0]), 1.0))
 
-    def ppf(self, q: np.ndarray, theta: Theta) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         return np.where(q <= expit(-theta[0]), 0.0, 1.0)
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:

@@ -65,7 +65,7 @@ class Gaussian(Family):
     def cdf(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         return ndtr((y - theta[0]) * np.exp(-theta[1]))
 
-    def ppf(self, q: np.ndarray, theta: Theta) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         return theta[0] + np.exp(theta[1]) * ndtri(q)
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:

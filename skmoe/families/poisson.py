@@ -60,7 +60,7 @@ class Poisson(Family):
         floor = np.floor(y)
         return np.where(floor < 0, 0.0, pdtr(np.maximum(floor, 0.0), np.exp(theta[0])))
 
-    def ppf(self, q: np.ndarray, theta: Theta) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         rate = np.exp(theta[0])
         count = np.maximum(np.ceil(pdtrik(q, rate)), 0.0)
         # The inverse is real-valued and rounds: step back where the count below already reaches the level.

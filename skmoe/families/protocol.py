@@ -93,7 +93,7 @@ class Family(ABC):
         """Probability of a response of at most y."""
 
     @abstractmethod
-    def ppf(self, q: np.ndarray, theta: Theta) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         """Quantile of level q."""
 
     @abstractmethod

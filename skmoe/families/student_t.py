@@ -78,7 +78,7 @@ class StudentT(Family):
     def cdf(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         return stdtr(1 / theta[2], (y - theta[0]) * np.exp(-theta[1]))
 
-    def ppf(self, q: np.ndarray, theta: Theta) -> np.ndarray:
+    def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         return theta[0] + np.exp(theta[1]) * stdtrit(1 / theta[2], q)
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:

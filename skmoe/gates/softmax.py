@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from .protocol import Gate, GateForward
 
 #: Largest number of coefficients of one softmax for which the information of all pairs of branches is formed.
 FULL_INFORMATION = 250
+
+
+#: Damping where rows are fewer than parameters (see `skmoe.block.Block.damped`).
+DAMPING = 0.02
 
 
 class SoftmaxParams(NamedTuple):
@@ -61,9 +65,15 @@ class Softmax(Block):
     ----------
     alpha : float
         Ridge on the slopes, ``alpha / 2 * sum of squares`` over all branches.
+    damping : float, default=0.0
+        Fraction of Boehning's bound added to the information. It shortens steps and leaves the optimum where it is.
     """
 
     alpha: float
+    damping: float = 0.0
+
+    def damped(self) -> Self:
+        return replace(self, damping=DAMPING)
 
     def evaluate(self, params: SoftmaxParams, design: Design) -> SoftmaxForward:
         basis = contrasts(params.coef.shape[1] + 1)
@@ -81,20 +91,21 @@ class Softmax(Block):
         if self._full(params):
             return SoftmaxSums(score, self._pairs(design, total, prob))
         # Twice p(1 - p) majorises the information (Gershgorin) and is exact for two branches.
-        return SoftmaxSums(score, design.gram(2 * total * prob * (1 - prob)))
+        return SoftmaxSums(score, design.gram(total * (2 * prob * (1 - prob) + 0.5 * self.damping)))
 
     @staticmethod
     def _full(params: SoftmaxParams) -> bool:
         _, m, p = params.coef.shape
         return m * p <= FULL_INFORMATION
 
-    @staticmethod
-    def _pairs(design: Design, total: np.ndarray, prob: np.ndarray) -> np.ndarray:
+    def _pairs(self, design: Design, total: np.ndarray, prob: np.ndarray) -> np.ndarray:
         """Information of all pairs of contrasts: weights Q'(diag(p) - pp')Q of each row."""
         n_groups, n_branches, _ = prob.shape
         products, first, second = contrast_pairs(n_branches)
         mean = contrasts(n_branches).T @ prob
-        blocks = design.gram(total * (products.T @ prob - mean[:, first] * mean[:, second]))
+        weights = products.T @ prob - mean[:, first] * mean[:, second]
+        weights[:, first == second] += 0.5 * self.damping
+        blocks = design.gram(total * weights)
         m, p = n_branches - 1, design.n_coef
         full = np.empty((n_groups, m, p, m, p))
         for g in range(n_groups):

@@ -12,7 +12,7 @@ It begins with EM, which contracts from anywhere, and uses the memory from the p
 of what has been gained since the start. Blocks that are not ``curved`` (logistic experts: full Newton steps from a rare
 class's flat start jump into poor optima that also cost more to reach) take score-only passes with the memory from the
 first. Where the weights do not exceed the number of free parameters the loop stays with EM: along flat directions
-quasi-Newton paths amplify rounding where EM contracts.
+quasi-Newton paths amplify rounding where EM contracts, and so do full Newton steps of a gate, which are damped there.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Run:
     """
 
     def __init__(self, mixture: Mixture, params: Params, chunks: Sequence[Chunk], settings: Settings):
-        self.mixture, self.chunks, self.settings = mixture, chunks, settings
+        self.chunks, self.settings = chunks, settings
         self.n_passes = 0
         self.decrement = np.inf
         self.converged = self.finished = False
@@ -103,7 +103,9 @@ class Run:
         self._memory = Memory(settings.memory)
         vector = ravel(params)
         weight = sum(float(chunk.weight.sum()) for chunk in chunks)
-        self._accelerate = settings.memory > 0 and weight > vector.size
+        scarce = weight <= vector.size
+        self.mixture = mixture.damped() if scarce else mixture
+        self._accelerate = settings.memory > 0 and not scarce
         self._curved = mixture.curved or not self._accelerate
         self._accelerated = False
         self.point = self._evaluate(vector, params, information=self._curved)

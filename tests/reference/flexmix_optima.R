@@ -4,9 +4,10 @@
 #
 # The model is a mixture of K linear experts with a softmax gate on the same covariates, without any penalty:
 #   p(y | x) = sum_k softmax_k(gate x~) f(y | expert_k x~),  x~ = (1, x),  f normal with its own sigma_k, or Poisson with a log link.
-# flexmix is only called. Its Gaussian driver divides by n_k - p, not by n_k, and its gate comes from nnet with a loose tolerance, so that what it
-# stops at is not exactly a maximum of the likelihood it reports. Every start's end is therefore polished here: BFGS, then Newton steps, on the
-# log-likelihood itself. The file carries both values; "log_likelihood" and the parameters are those of the polished optimum.
+# flexmix is only called. Its Gaussian driver inflates every sigma_k^2 by n / (n - p), p columns with the intercept, and its gate comes from
+# nnet with a loose tolerance, so that what it stops at is not exactly a maximum of the likelihood it reports. Every start's end is therefore
+# polished here: BFGS, then Newton steps, on the log-likelihood itself. The file carries both values; "log_likelihood" and the parameters are
+# those of the polished optimum.
 
 suppressMessages(library(flexmix))
 STARTS <- 100
@@ -171,7 +172,8 @@ solve_set <- function(set) {
               sum(abs(back - winner$top) < 1e-6, na.rm = TRUE), proc.time()[[3]] - began))
   tab <- table(sprintf("%.3f%s", get("top"), ifelse(ok, "", " (not regular)")))
   cat("  ends:", paste(names(tab), tab, sep = " x ", collapse = ", "), "\n")
-  cat("  experts", rows(q$experts, short), "gate", rows(q$gate, short), "sigmas / sd(y)", vec(about$relative_sigmas, short), "shares", vec(about$shares, short), "\n")
+  cat("  experts", rows(q$experts, short), "gate", rows(q$gate, short),
+      "sigmas / sd(y)", vec(about$relative_sigmas, short), "shares", vec(about$shares, short), "\n")
   part <- list(name = str(set$name), family = str(set$family), n_experts = d$K, n_rows = set$n, log_likelihood = num(winner$top),
                flexmix_log_likelihood = num(flexmix_best$value), starts = STARTS, starts_at_optimum = sum(near),
                starts_at_flexmix_value = sum(abs(raw - flexmix_best$value) < CLOSE), starts_not_regular = sum(!ok),
