@@ -235,7 +235,8 @@ class MixtureOfExperts(BaseEstimator):
         sentence = not_converged(runs, self.max_iter)
         if sentence:
             warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
-        sentences = collapsed(self._fitted, self.expert_share_, chunks)
+        weight = sum(float(chunk.weight.sum()) for chunk in chunks)
+        sentences = collapsed(self._fitted, self.expert_share_ * len(self._members) * weight, chunks)
         if n_distinct < self._fitted.n_experts and self.combine_inits == "best":
             sentences.insert(
                 0, f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."

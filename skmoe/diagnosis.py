@@ -30,15 +30,20 @@ def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
     )
 
 
-def collapsed(fitted: FittedMixture, share: np.ndarray, chunks: Sequence[Chunk]) -> list[str]:
-    """Sentences about experts without mass, scales at their floor and gates that separate."""
+def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk]) -> list[str]:
+    """Sentences about experts without mass, scales at their floor and gates that separate.
+
+    Parameters
+    ----------
+    mass : ndarray of shape (n_experts,)
+        Rows' worth of mass of each expert, within the single fit that it is part of.
+    """
     sentences = []
-    weight = sum(chunk.weight.sum() for chunk in chunks)
-    empty = np.flatnonzero(share * weight < _NO_MASS)
+    empty = np.flatnonzero(mass < _NO_MASS)
     if empty.size:
         sentences.append(
-            f"{_experts(empty)} no mass (less than half a row). Nothing was removed; "
-            "use fewer experts, or more starts (n_init)."
+            f"{_experts(empty, fitted)} no mass (less than half a row). Nothing was removed: they answer nowhere. "
+            "Use fewer experts, or a smaller gate_alpha."
         )
     floored = [
         leaves[at]
@@ -47,7 +52,7 @@ def collapsed(fitted: FittedMixture, share: np.ndarray, chunks: Sequence[Chunk])
     ]
     if floored:
         sentences.append(
-            f"{_experts(np.sort(floored))} a scale at its floor: such experts reproduce a few rows exactly. "
+            f"{_experts(np.sort(floored), fitted)} a scale at its floor: such experts reproduce a few rows exactly. "
             "Raise scale_floor or alpha, or use fewer experts."
         )
     return sentences + _separating(fitted, chunks)
@@ -72,6 +77,8 @@ def _separating(fitted: FittedMixture, chunks: Sequence[Chunk]) -> list[str]:
     return sentences
 
 
-def _experts(index: np.ndarray) -> str:
+def _experts(index: np.ndarray, fitted: FittedMixture) -> str:
     numbers = ", ".join(map(str, index))
-    return f"Expert {numbers} has" if len(index) == 1 else f"Experts {numbers} have"
+    if len(index) == 1:
+        return f"Expert {numbers} (of {fitted.n_experts}) has"
+    return f"Experts {numbers} (of {fitted.n_experts}) have"

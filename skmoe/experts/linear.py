@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from ..families.links import Linked, LogFloor
+from ..families.links import Link, Linked
 from ..families.protocol import Family, Theta
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
@@ -76,8 +77,8 @@ class LinearExpert(Expert):
     def curved(self) -> bool:  # type: ignore[override]
         return self.family.curved
 
-    @property
-    def links(self) -> list:
+    @cached_property
+    def links(self) -> list[Link]:
         """Links of the parameters after the first."""
         return list(self.family.links(self.scale_floor).values())[1:]
 
@@ -113,10 +114,15 @@ class LinearExpert(Expert):
 
     def _linked(self, params: LinearParams) -> Linked:
         """Value and derivatives of the parameters after the first, each like ``params.shape``."""
-        if not self.links:
-            return Linked(params.shape, params.shape, params.shape)
-        parts = [link(params.shape[..., j]) for j, link in enumerate(self.links)]
-        return Linked(*(np.stack(values, axis=-1) for values in zip(*parts, strict=True)))
+        linked = Linked(*np.empty((3, *params.shape.shape)))
+        for j, link in enumerate(self.links):
+            for whole, part in zip(linked, link(params.shape[..., j]), strict=True):
+                whole[..., j] = part
+        return linked
+
+    def _log_scale(self, params: LinearParams) -> np.ndarray:
+        """Log of the scale of each expert, (n_experts, n_outputs), for families that have one."""
+        return self.links[0](params.shape[..., 0]).value
 
     def theta(self, params: LinearParams, design: Design) -> Theta:
         """Parameters of the family at the rows of a design: (n_experts, n_outputs, n_rows) or (..., 1)."""
@@ -169,7 +175,7 @@ class LinearExpert(Expert):
         """1 / s^2 of each expert, the unit of its ridge; 1 where the family has no scale of the predictor."""
         if not self._scaled:
             return np.ones(params.coef.shape[:2])
-        return np.exp(-2 * self._linked(params).value[..., 0])
+        return np.exp(-2 * self._log_scale(params))
 
     def _ridge(self, params: LinearParams) -> np.ndarray:
         """alpha * ||b / s||^2 of each expert and output."""
@@ -228,10 +234,9 @@ class LinearExpert(Expert):
         mass = np.maximum(sums.mass[:, None], 1e-300)
         quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
         ratio = 1 + (sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))) / mass
-        log_scale = self._linked(params).value[..., 0] + 0.5 * np.log(np.maximum(ratio, 1e-300))
-        link: LogFloor = self.links[0]
+        log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
-        return old + np.clip(link.inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)
+        return old + np.clip(self.links[0].inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)
 
     def n_free(self, params: LinearParams) -> int:
         return params.coef.size + params.shape.size
@@ -249,7 +254,7 @@ class LinearExpert(Expert):
         return slopes * self.unit[:, None], intercept * self.unit + self.center
 
     def scale(self, params: LinearParams) -> np.ndarray | None:
-        return np.exp(self._linked(params).value[..., 0]) * self.unit if self._scaled else None
+        return np.exp(self._log_scale(params)) * self.unit if self._scaled else None
 
     def floor(self) -> np.ndarray | None:
         return self.scale_floor * self.y_sd if self._scaled else None
@@ -258,8 +263,8 @@ class LinearExpert(Expert):
         if not self._scaled:
             return np.zeros(0, dtype=np.intp)
         # Within five per cent: there the free part of the scale is a tenth of the square of the floor.
-        log_scale = self._linked(params).value[..., 0]
-        return np.flatnonzero((np.exp(log_scale) <= 1.05 * self.scale_floor).any(axis=1))
+        scale = np.exp(self._log_scale(params))
+        return np.flatnonzero((scale <= 1.05 * self.scale_floor).any(axis=1))
 
     def restandardized(
         self, params: LinearParams, old: LinearExpert, old_units: Standardizer, new_units: Standardizer
@@ -269,7 +274,7 @@ class LinearExpert(Expert):
         shape = params.shape
         if self._scaled:
             shape = shape.copy()
-            log_scale = old._linked(params).value[..., 0] + np.log(old.unit / self.unit)
+            log_scale = old._log_scale(params) + np.log(old.unit / self.unit)
             shape[..., 0] = self.links[0].inverse(log_scale)
         return LinearParams(coef, shape)
 

@@ -1,0 +1,1 @@
+"""Benchmarks: each file prints one table and is run as ``python -m benchmarks.NAME``."""
