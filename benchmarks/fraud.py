@@ -26,15 +26,24 @@ def rivals(jobs: int) -> dict[str, tuple[Any, bool]]:
     """Models by name, and whether they are trained with the importance weights."""
     boosting = {
         "defaults": {},
-        "lr .05, 15 leaves, 200 trees, l2 1": dict(
-            learning_rate=0.05, max_leaf_nodes=15, max_iter=200, l2_regularization=1.0
-        ),
-        "lr .1, 15 leaves, 100 trees, l2 10": dict(
-            learning_rate=0.1, max_leaf_nodes=15, max_iter=100, l2_regularization=10.0
-        ),
-        "lr .05, 7 leaves, 300 trees, l2 1": dict(
-            learning_rate=0.05, max_leaf_nodes=7, max_iter=300, l2_regularization=1.0
-        ),
+        "lr .05, 15 leaves, 200 trees, l2 1": {
+            "learning_rate": 0.05,
+            "max_leaf_nodes": 15,
+            "max_iter": 200,
+            "l2_regularization": 1.0,
+        },
+        "lr .1, 15 leaves, 100 trees, l2 10": {
+            "learning_rate": 0.1,
+            "max_leaf_nodes": 15,
+            "max_iter": 100,
+            "l2_regularization": 10.0,
+        },
+        "lr .05, 7 leaves, 300 trees, l2 1": {
+            "learning_rate": 0.05,
+            "max_leaf_nodes": 7,
+            "max_iter": 300,
+            "l2_regularization": 1.0,
+        },
     }
     mixture = MoEClassifier(8, n_init=5, combine_inits="average", random_state=0, n_jobs=jobs)
     found: dict[str, tuple[Any, bool]] = {"mixture of experts": (mixture, True)}

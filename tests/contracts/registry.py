@@ -1,4 +1,4 @@
-"""Blocks that claim to be gates or experts. Whatever is entered here goes through the whole battery of `test_blocks`."""
+"""Blocks that claim to be gates or experts: whatever is entered here goes through the battery of `test_blocks`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import mpmath
 import numpy as np
@@ -50,8 +50,7 @@ def expectation(family, theta, function, low=-np.inf, high=np.inf):
 
     cuts = [-30, -10, -3, -1, 0, 1, 3, 10, 30]
     edges = [bounds[0], *(c for c in cuts if bounds[0] < c < bounds[1]), bounds[1]]
-    pieces = zip(edges[:-1], edges[1:], strict=True)
-    return sum(quad(integrand, a, b, epsabs=1e-13, epsrel=1e-11, limit=200)[0] for a, b in pieces)
+    return sum(quad(integrand, a, b, epsabs=1e-13, epsrel=1e-11, limit=200)[0] for a, b in pairwise(edges))
 
 
 def log_density(family, y, theta):
@@ -239,6 +238,10 @@ def test_counts_at_any_rate(family, eta):
     score, curvature = family.terms(y, as_theta((eta,)))
     assert np.isfinite([log_density(family, y, (eta,)), *score]).all()
     assert (curvature[0] >= 0).all()
+
+
+def test_what_is_no_count_is_impossible():
+    assert_array_equal(log_density(Poisson(), [-1.0, -3.0, -0.5, 1.5], (0.3,)), -np.inf)
 
 
 @pytest.mark.parametrize("eta", [-700.0, -30.0, 30.0, 700.0])

@@ -8,10 +8,12 @@ from numpy.testing import assert_allclose
 
 from skmoe.families.links import Bounded, Identity, LogFloor
 
-LINKS = [Identity(), LogFloor(0.0), LogFloor(1e-3), LogFloor(0.5), Bounded(1e-6, 4.0), Bounded(-2.0, -1.0)]
-every_link = pytest.mark.parametrize(
-    "link", LINKS, ids=lambda link: " ".join(map(str, (type(link).__name__, *vars(link).values())))
-)
+LINKS = {
+    "identity": Identity(),
+    **{f"floor {floor}": LogFloor(floor) for floor in (0.0, 1e-3, 0.5)},
+    **{f"between {low} and {high}": Bounded(low, high) for low, high in ((1e-6, 4.0), (-2.0, -1.0))},
+}
+every_link = pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 
 
 @every_link
