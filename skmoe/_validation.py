@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 
@@ -18,20 +21,38 @@ def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
     """X and y for training: finite float64 X, and y as floats (``numeric``) or as labels, (n_rows,)."""
     _refuse_times(X, "X")
+    if y is not None:
+        y = check_numbers(y) if numeric else check_labels(y)
+    X, y = _numbers(lambda: validate_data(estimator, X, y, **_TABLE))
+    return _finite_X(X, estimator), y
+
+
+def check_numbers(y: Any) -> np.ndarray:
+    """A response of finite numbers, float64 (n_rows,)."""
     _refuse_times(y, "y")
-    X, y = _numbers(lambda: validate_data(estimator, X, y, y_numeric=numeric, **_TABLE))
-    return _finite_X(X, estimator), check_response(y) if numeric else y
-
-
-def check_response(y: Any) -> np.ndarray:
-    """A response of numbers, float64 (n_rows,)."""
+    y = column_or_1d(y, warn=True)
     try:
-        return np.asarray(y, dtype=np.float64)
+        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
         raise ValueError(
             f"y holds values that are no numbers ({error}). MoERegressor predicts numbers; "
             "for labels use MoEClassifier."
         ) from error
+
+
+def check_labels(y: Any) -> np.ndarray:
+    """Labels, (n_rows,)."""
+    _refuse_times(y, "y")
+    return column_or_1d(y, warn=True)
+
+
+def check_n_samples(n_samples: Any) -> int:
+    """A number of draws a row."""
+    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
+        raise ValueError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
+    return int(n_samples)
 
 
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
@@ -60,6 +81,8 @@ def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
     return len(np.unique(X[weight > 0], axis=0))
 
 
+#: How dataframes spell the types of dates, times, durations and periods.
+_TIMES = ("Datetime", "Duration", "Date", "Time", "period")
 _TABLE: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": False, "accept_sparse": False}
 
 
@@ -80,13 +103,29 @@ def _refuse_times(data: Any, name: str) -> None:
     """Times would become nanoseconds since 1970 without a word."""
     dtypes = getattr(data, "dtypes", None)
     if dtypes is None or not hasattr(dtypes, "__iter__"):
-        dtypes = [getattr(data, "dtype", None)]
+        data = data if hasattr(data, "dtype") else _as_array(data)
+        dtypes = [data.dtype]
     for dtype in dtypes:
-        if getattr(dtype, "kind", "") in ("M", "m") or str(dtype).startswith(("Datetime", "Duration", "Date")):
+        if getattr(dtype, "kind", "") in ("M", "m") or str(dtype).startswith(_TIMES) or _holds_times(data, dtype):
             raise ValueError(
                 f"{name} holds dates or times ({dtype}). Turn them into numbers that mean something to the model, "
                 "such as the hour, the weekday, or seconds since the previous event."
             )
+
+
+def _as_array(data: Any) -> np.ndarray:
+    """Lists as arrays; what has rows of different lengths is left to scikit-learn to refuse."""
+    try:
+        return np.asarray(data)
+    except ValueError:
+        return np.zeros(0)
+
+
+def _holds_times(data: Any, dtype: Any) -> bool:
+    """Whether an array of objects holds a date, a time or a duration."""
+    if dtype != object or not isinstance(data, np.ndarray):
+        return False
+    return any(isinstance(value, date | time | timedelta | np.datetime64 | np.timedelta64) for value in data.flat)
 
 
 def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:

@@ -10,10 +10,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from ._estimator import MixtureOfExperts
-from ._validation import check_weight, check_X_y
+from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
 from .mixture import normalized
 from .tree import Tree
@@ -200,7 +200,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MoEClassifier needs at least 2 classes, but y holds one class ({self.classes_[0]!r})"
+                f"MoEClassifier needs at least 2 classes, but y holds one class ({_plain(self.classes_[0])!r})"
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
@@ -211,16 +211,20 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         if self.class_weight == "balanced":
             total = np.bincount(codes, weights=weight)
             return (weight.sum() / (len(total) * total))[codes]
-        labels = self.classes_[codes]
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=labels)[codes]
+        if self.class_weight is not None:
+            factors = np.array(list(self.class_weight.values()), dtype=np.float64)
+            if not (np.isfinite(factors) & (factors >= 0)).all():
+                raise ValueError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])[codes]
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        y = column_or_1d(y)
-        codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        unknown = self.classes_[codes] != y
-        if unknown.any():
-            raise ValueError(f"y holds the label {y[unknown][0]!r}, but the classes of the fit are {self.classes_}.")
-        return codes[:, None].astype(np.float64)
+        y = check_labels(y)
+        known = np.isin(y, self.classes_)
+        if not known.all():
+            raise ValueError(
+                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {self.classes_}."
+            )
+        return np.searchsorted(self.classes_, y)[:, None].astype(np.float64)
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         return BinaryExpert(alpha=self.alpha) if len(self.classes_) == 2 else ClassExpert(self.alpha)
@@ -280,7 +284,13 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Labels drawn from the predicted probabilities, (n_rows, n_samples)."""
+        n_samples = check_n_samples(n_samples)
         cumulative = np.cumsum(self.predict_proba(X), axis=1)
         cumulative[:, -1] = 1.0
         draws = check_random_state(random_state).random_sample((len(cumulative), n_samples, 1))
         return self.classes_[(draws > cumulative[:, None, :]).sum(axis=2)]
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python shows it, not as numpy does."""
+    return label.item() if isinstance(label, np.generic) else label

@@ -239,8 +239,16 @@ class Mixture:
 
 
 def normalized(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log of the sum over leaves, (n_rows,), and the shares of the leaves in it, (n_leaves, n_rows)."""
+    """Log of the sum over leaves, (n_rows,), and the shares of the leaves in it, (n_leaves, n_rows).
+
+    Where a row is impossible under every leaf the log is minus infinity and the shares are even.
+    """
     top = joint.max(axis=0)
+    impossible = np.isneginf(top)
+    if impossible.any():
+        shape = impossible.reshape((1, *impossible.shape))
+        log_norm, share = normalized(np.where(shape, 0.0, joint))
+        return np.where(impossible, -np.inf, log_norm), share
     share = np.exp(joint - top)
     total = share.sum(axis=0)
     share /= total

@@ -71,7 +71,8 @@ class MixtureDistribution:
         return all(part.family.discrete for _, part in self._parts)
 
     def _logpdf(self, y: np.ndarray) -> np.ndarray:
-        return normalized(self._log_weight + self._experts(lambda part: part.log_prob(y)))[0]
+        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
+            return normalized(self._log_weight + self._experts(lambda part: part.log_prob(y)))[0]
 
     def _cdf(self, y: np.ndarray) -> np.ndarray:
         return np.clip(self._mixed(lambda part: part.cdf(y)), 0.0, 1.0)

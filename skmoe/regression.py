@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._estimator import MixtureOfExperts
-from ._validation import check_response, check_weight, check_X_y
+from ._validation import check_n_samples, check_numbers, check_weight, check_X_y
 from .experts import Expert, LinearExpert
 from .families import FAMILIES, Family
 from .predictive import MixtureDistribution
@@ -208,7 +208,10 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return X, y[:, None], weight, np.ones_like(weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        return check_response(y)[:, None]
+        coded = check_numbers(y)[:, None]
+        for block in self._fitted.mixture.experts:
+            block.expert.check_response(coded)
+        return coded
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         if not isinstance(self.expert, list):
@@ -223,11 +226,10 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     def _expert(self, one: str | Family | Expert) -> Expert:
         if isinstance(one, Expert):
             return one
-        if isinstance(one, str):
-            if one not in FAMILIES:
-                raise ValueError(f"expert contains {one!r}: expected a Family, or one of {sorted(FAMILIES)}.")
-            one = FAMILIES[one]()
-        return LinearExpert(one, alpha=self.alpha, scale_floor=self.scale_floor)
+        family = FAMILIES[one]() if isinstance(one, str) and one in FAMILIES else one
+        if not isinstance(family, Family):
+            raise ValueError(f"expert contains {one!r}: expected a Family, or one of {sorted(FAMILIES)}.")
+        return LinearExpert(family, alpha=self.alpha, scale_floor=self.scale_floor)
 
     def _describe(self) -> None:
         coef, intercept = self._fitted.expert_coef()
@@ -316,4 +318,4 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draws from the predictive distribution, (n_rows, n_samples)."""
-        return self.predict_dist(X).rvs(n_samples, random_state)
+        return self.predict_dist(X).rvs(check_n_samples(n_samples), random_state)

@@ -19,6 +19,11 @@ from .protocol import Expert, ExpertForward
 _LARGEST_MOVE = 2.0
 
 
+#: Rows' worth of mass below which sums are rounding, and the information of a shape that is taken for none.
+_NO_MASS = 1e-10
+_SMALLEST_INFORMATION = 1e-6
+
+
 class LinearParams(NamedTuple):
     """Coefficients (n_experts, n_outputs, n_coef) and link coordinates of the other parameters
     (n_experts, n_outputs, n_parameters - 1)."""
@@ -91,10 +96,13 @@ class LinearExpert(Expert):
         return self.y_sd if self.family.location_scale else np.ones_like(self.y_sd)
 
     def adapted(self, y: np.ndarray, weight: np.ndarray) -> Self:
-        self.family.check_response(y)
+        self.check_response(y)
         moments = Standardizer.of(y, weight)
         # A response that does not vary is measured in its own unit.
         return replace(self, y_mean=moments.center, y_sd=np.where(np.isfinite(moments.scale), moments.scale, 1.0))
+
+    def check_response(self, y: np.ndarray) -> None:
+        self.family.check_response(y)
 
     def observe(self, y: np.ndarray) -> Response:
         z = np.ascontiguousarray(((y - self.center) / self.unit).T)
@@ -212,8 +220,7 @@ class LinearExpert(Expert):
         _, first, second = self._linked(params)
         natural = self._natural_gradient(params, sums).shape
         information = np.square(first) * sums.curvature + np.maximum(-second * natural, 0.0)
-        smallest = 1e-10 * (1.0 + sums.mass[:, None, None])
-        return LinearParams(coef, vector.shape / np.maximum(information, smallest))
+        return LinearParams(coef, vector.shape / np.maximum(information, _SMALLEST_INFORMATION))
 
     def m_step(self, params: LinearParams, sums: LinearSums) -> LinearParams:
         """One Newton step, which is exact for the coefficients given the scale; the scale in closed form."""
@@ -231,9 +238,11 @@ class LinearExpert(Expert):
         ``s_new^2 / s_old^2 = (RSS_new + alpha ||b_new||^2) / (mass s_old^2)``.
         """
         assert sums.information is not None
-        mass = np.maximum(sums.mass[:, None], 1e-300)
+        mass = sums.mass[:, None]
         quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
-        ratio = 1 + (sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))) / mass
+        excess = sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))
+        # An expert that lost its rows keeps its scale: what is left of its sums is rounding.
+        ratio = 1 + np.divide(excess, mass, out=np.zeros_like(excess), where=mass > _NO_MASS)
         log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
         return old + np.clip(self.links[0].inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)

@@ -26,6 +26,10 @@ class Expert(Block):
     def adapted(self, y: np.ndarray, weight: np.ndarray) -> Self:
         """This block in the units of a response (n_rows, n_outputs); ValueError where y is outside its support."""
 
+    def check_response(self, y: np.ndarray) -> None:
+        """Raise ValueError, saying what was received and what to do, where y is outside the support."""
+        return
+
     @abstractmethod
     def observe(self, y: np.ndarray) -> Response:
         """The response (n_rows, n_outputs) as this block wants to see it."""

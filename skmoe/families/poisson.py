@@ -36,7 +36,8 @@ class Poisson(Family):
             )
 
     def base_measure(self, y: np.ndarray) -> np.ndarray:
-        return -gammaln(y + 1)
+        count = (y >= 0) & (y == np.rint(y))
+        return np.where(count, -gammaln(np.where(count, y, 0.0) + 1), -np.inf)
 
     def log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         (eta,) = theta
@@ -62,10 +63,11 @@ class Poisson(Family):
 
     def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
         rate = np.exp(theta[0])
-        count = np.maximum(np.ceil(pdtrik(q, rate)), 0.0)
+        count = np.maximum(np.ceil(pdtrik(np.minimum(q, 1 - 1e-16), rate)), 0.0)
         # The inverse is real-valued and rounds: step back where the count below already reaches the level.
         below = np.maximum(count - 1, 0.0)
-        return np.where((count > 0) & (pdtr(below, rate) >= q), below, count)
+        exact = np.where((count > 0) & (pdtr(below, rate) >= q), below, count)
+        return np.where(np.asarray(q) >= 1, np.inf, exact)
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:
         return rng.poisson(np.exp(theta[0])).astype(np.float64)

@@ -79,7 +79,10 @@ class StudentT(Family):
         return stdtr(1 / theta[2], (y - theta[0]) * np.exp(-theta[1]))
 
     def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
-        return theta[0] + np.exp(theta[1]) * stdtrit(1 / theta[2], q)
+        level = np.asarray(q)
+        end = np.where(level <= 0, -np.inf, np.inf)
+        quantile = np.where((level <= 0) | (level >= 1), end, stdtrit(1 / theta[2], level))
+        return theta[0] + np.exp(theta[1]) * quantile
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:
         shape = np.broadcast_shapes(*(t.shape for t in theta))
