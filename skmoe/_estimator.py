@@ -350,8 +350,9 @@ class MixtureOfExperts(BaseEstimator):
         except ImportError as error:
             raise ImportError("summary() returns a pandas DataFrame: pip install pandas.") from error
         names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
-        columns = {"share": self.expert_share_, **dict(self._summary_columns(names))}
-        return pd.DataFrame(columns, index=pd.RangeIndex(self.n_experts_, name="expert"))
+        labels, values = zip(("share", self.expert_share_), *self._summary_columns(names), strict=True)
+        index = pd.RangeIndex(self.n_experts_, name="expert")
+        return pd.DataFrame(np.column_stack(values), columns=list(labels), index=index)
 
     def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
         raise NotImplementedError

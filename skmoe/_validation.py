@@ -123,7 +123,7 @@ def _as_array(data: Any) -> np.ndarray:
 
 def _holds_times(data: Any, dtype: Any) -> bool:
     """Whether an array of objects holds a date, a time or a duration."""
-    if dtype != object or not isinstance(data, np.ndarray):
+    if getattr(dtype, "kind", "") != "O" or not isinstance(data, np.ndarray):
         return False
     return any(isinstance(value, date | time | timedelta | np.datetime64 | np.timedelta64) for value in data.flat)
 

@@ -211,7 +211,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         if self.class_weight == "balanced":
             total = np.bincount(codes, weights=weight)
             return (weight.sum() / (len(total) * total))[codes]
-        if self.class_weight is not None:
+        if isinstance(self.class_weight, dict):
             factors = np.array(list(self.class_weight.values()), dtype=np.float64)
             if not (np.isfinite(factors) & (factors >= 0)).all():
                 raise ValueError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")

@@ -334,6 +334,14 @@ def test_draws_follow_the_cdf(case):
         assert stats.kstest(u, "uniform").pvalue > 1e-3
 
 
+def test_draws_of_rows_are_independent():
+    """Of rows that are all alike, one draw each."""
+    case = Mixed(np.full((2, 2000), 0.5), ("norm", -5.0, 1.0), ("t", 3.0, 5.0, 0.1))
+    y = case.dist.rvs(random_state=0)
+    assert stats.kstest(case.dist.cdf(y), "uniform").pvalue > 1e-3
+    assert stats.pearsonr(y[1:] > 0, y[:-1] > 0).pvalue > 1e-3
+
+
 @every(COUNTS)
 def test_draws_of_counts_have_their_moments(case):
     y = case.dist.rvs(5000, random_state=0)

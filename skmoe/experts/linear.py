@@ -19,9 +19,9 @@ from .protocol import Expert, ExpertForward
 _LARGEST_MOVE = 2.0
 
 
-#: Rows' worth of mass below which sums are rounding, and the information of a shape that is taken for none.
-_NO_MASS = 1e-10
-_SMALLEST_INFORMATION = 1e-6
+#: Rows' worth of mass that every expert has at least, as far as the length of its steps goes: an expert that lost its
+#: rows has no curvature either, and rounding would send it anywhere.
+_LEAST_MASS = 0.1
 
 
 class LinearParams(NamedTuple):
@@ -213,14 +213,16 @@ class LinearExpert(Expert):
         ridge[0] = 0.0
         coef = np.empty_like(vector.coef)
         precision = self._precision(params)
+        lack = np.maximum(_LEAST_MASS - sums.mass, 0.0)
         for at in np.ndindex(*precision.shape):
             matrix = sums.information[at].copy()
-            matrix.flat[:: n_coef + 1] += precision[at] * ridge
+            matrix.flat[:: n_coef + 1] += precision[at] * (ridge + lack[at[0]])
             coef[at] = solve_information(matrix, vector.coef[at])
         _, first, second = self._linked(params)
         natural = self._natural_gradient(params, sums).shape
         information = np.square(first) * sums.curvature + np.maximum(-second * natural, 0.0)
-        return LinearParams(coef, vector.shape / np.maximum(information, _SMALLEST_INFORMATION))
+        smallest = np.maximum(lack, 1e-10 * (1.0 + sums.mass))[:, None, None]
+        return LinearParams(coef, vector.shape / np.maximum(information, smallest))
 
     def m_step(self, params: LinearParams, sums: LinearSums) -> LinearParams:
         """One Newton step, which is exact for the coefficients given the scale; the scale in closed form."""
@@ -241,8 +243,7 @@ class LinearExpert(Expert):
         mass = sums.mass[:, None]
         quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
         excess = sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))
-        # An expert that lost its rows keeps its scale: what is left of its sums is rounding.
-        ratio = 1 + np.divide(excess, mass, out=np.zeros_like(excess), where=mass > _NO_MASS)
+        ratio = 1 + excess / np.maximum(mass, _LEAST_MASS)
         log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
         return old + np.clip(self.links[0].inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)

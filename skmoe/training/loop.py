@@ -126,9 +126,7 @@ class Run:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while not self.finished:
                 direction = self._direction()
-                self.history.append(
-                    {"pass": self.n_passes, "objective": self.point.objective, "decrement": self.decrement}
-                )
+                self._note()
                 if self._close_enough():
                     self.converged = self.finished = True
                 elif self.n_passes >= max_passes:
@@ -136,6 +134,12 @@ class Run:
                 else:
                     self._step(direction)
         return self
+
+    def _note(self) -> None:
+        """Enter the point in the history, once."""
+        if not self.history or self.history[-1]["pass"] < self.n_passes:
+            entry = {"pass": self.n_passes, "objective": self.point.objective, "decrement": self.decrement}
+            self.history.append(entry)
 
     # -- one step -----------------------------------------------------------------------------------------------------
 

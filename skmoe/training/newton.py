@@ -37,7 +37,10 @@ def _minimum_norm(information: np.ndarray, vector: np.ndarray) -> np.ndarray:
     # In units where the diagonal is one, so that a coordinate is not dropped for its units.
     diagonal = np.sqrt(np.maximum(information.diagonal(), 0.0))
     unit = np.where(diagonal > 0, diagonal, 1.0)
-    values, vectors = np.linalg.eigh(information / np.outer(unit, unit))
+    try:
+        values, vectors = np.linalg.eigh(information / np.outer(unit, unit))
+    except np.linalg.LinAlgError:
+        return np.full_like(vector, np.nan)
     keep = values > _SMALLEST_EIGENVALUE * max(values[-1], np.finfo(float).tiny)
     basis = vectors[:, keep]
     return basis @ ((basis.T @ (vector / unit)) / values[keep]) / unit

@@ -71,7 +71,11 @@ def run_starts(
     with _threads().limit(limits=1, user_api="blas"):
         runs: list[Run] = parallel(delayed(begin)(i) for i in range(len(starts)))
         if not keep_all:
-            parallel(delayed(finish)(i) for i in sorted(ranked(runs)[:N_FINALISTS]))
+            finalists = sorted(ranked(runs)[:N_FINALISTS])
+            for i in range(len(runs)):
+                if report and i not in finalists:
+                    report(i, runs[i])
+            parallel(delayed(finish)(i) for i in finalists)
     return runs
 
 

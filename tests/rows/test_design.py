@@ -39,6 +39,15 @@ def test_moments_are_right_at_any_offset_and_scale(rng, offset, scale):
     assert units.scale[0] == pytest.approx(sd, rel=1e-13)
 
 
+def test_an_outlier_of_hardly_any_weight(rng):
+    """The mean is far from the middle of the range: squares of residuals keep their digits, squares do not."""
+    x, weight = np.append(1e-4 * rng.standard_normal(40), 1.0), np.append(np.ones(40), 1e-12)
+    mean, sd = exact_moments(x, weight)
+    units = Standardizer.of(x[:, None], weight)
+    assert units.center[0] == pytest.approx(mean, rel=1e-11)
+    assert units.scale[0] == pytest.approx(sd, rel=1e-11)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-10, 1e10, 1e-150, 1e150])
 @pytest.mark.parametrize("offset", [0.0, 1e8])
 def test_standardised_columns_do_not_know_their_units(rng, offset, scale):
