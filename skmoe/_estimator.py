@@ -127,7 +127,7 @@ class MixtureOfExperts(BaseEstimator):
         runs, members = self._train(mixture, gate, expert, chunks, previous)
         self._members = members
         self._record(averaged(members), runs, chunks, weight)
-        if len(members) > 1:
+        if self.combine_inits == "average":
             self.members_ = [self._member(m, run, chunks, weight) for m, run in zip(members, runs, strict=True)]
         self._warn(runs, chunks, n_distinct)
 
@@ -322,7 +322,7 @@ class MixtureOfExperts(BaseEstimator):
     def _criterion(self, X: Any, y: Any, sample_weight: Any, name: str) -> tuple[float, float, float]:
         """Log-likelihood, sum of weights and total entropy of the responsibilities."""
         check_is_fitted(self)
-        if hasattr(self, "members_"):
+        if len(getattr(self, "members_", [])) > 1:
             raise ValueError(
                 f"{name} compares maximum-likelihood fits, and an average of {len(self.members_)} fits is none. "
                 f"Use members_[0].{name}(X, y), or fit with combine_inits='best'."

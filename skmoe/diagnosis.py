@@ -40,7 +40,13 @@ def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk]) 
     """
     sentences = []
     empty = np.flatnonzero(mass < _NO_MASS)
-    if empty.size:
+    weight = sum(float(chunk.weight.sum()) for chunk in chunks)
+    if weight < fitted.n_experts:
+        sentences.append(
+            f"The weights sum to {weight:.3g}, and weights count rows: that is fewer rows than experts. "
+            "For importance weights pass w / w.mean()."
+        )
+    elif empty.size:
         sentences.append(
             f"{_experts(empty, fitted)} no mass (less than half a row). Nothing was removed: they answer nowhere. "
             "Use fewer experts, or a smaller gate_alpha."

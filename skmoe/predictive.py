@@ -18,6 +18,8 @@ from .quantiles import increasing_root
 #: Tail probabilities between which densities are integrated, half a decade apart, for each expert on both sides.
 _LEVELS = 10.0 ** -np.arange(0.5, 12.5, 0.5)
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+#: Most whole numbers between which counts are summed one by one; counts that spread further are nearly continuous.
+_MOST_STEPS = 500
 #: Rows integrated at once, to bound memory.
 _ROWS = 64
 
@@ -237,7 +239,7 @@ class MixtureDistribution:
         if y is not None:
             points = np.column_stack([points, y])
         if any(part.family.discrete for _, part in self._parts):
-            low, high = np.floor(points.min()), np.ceil(points.max()) + 1
-            steps = np.broadcast_to(np.arange(low, high + 1), (len(points), int(high - low) + 1))
+            low, high = np.floor(points.min(axis=1)), np.ceil(points.max(axis=1)) + 1
+            steps = np.minimum(low[:, None] + np.arange(min((high - low).max(), _MOST_STEPS) + 1), high[:, None])
             points = np.column_stack([points, steps])
         return np.sort(points, axis=1)
