@@ -113,7 +113,9 @@ class MixtureOfExperts(BaseEstimator):
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> None:
-        tree = Tree.parse(self.n_experts).canonical().tree if previous else Tree.parse(self.n_experts)
+        tree = Tree.parse(self.n_experts)
+        if previous and len(previous[0].mixture.experts) == 1:  # leaves of a list of experts stay in place
+            tree = tree.canonical().tree
         original = X
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)

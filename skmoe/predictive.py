@@ -21,7 +21,7 @@ _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
 #: Most whole numbers between which counts are summed one by one; counts that spread further are nearly continuous.
 _MOST_STEPS = 500
 #: Rows integrated at once, to bound memory.
-_ROWS = 64
+_ROWS = 16
 
 
 class MixtureDistribution:
@@ -172,7 +172,9 @@ class MixtureDistribution:
     def rvs(self, size: int | None = None, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draws of each row: (n_rows,), or (n_rows, size)."""
         rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        draws = np.stack([self._draw(rng) for _ in range(1 if size is None else size)], axis=1)
+        draws = np.empty((len(self), 1 if size is None else size))
+        for column in draws.T:
+            column[:] = self._draw(rng)
         return draws[:, 0] if size is None else draws
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 _MOST_STEPS = 200
-#: Newton steps between two halvings of the bracket: valleys between experts are flat, and Newton alone would wander.
-_NEWTON_STEPS = 3
 _EPS = np.finfo(np.float64).eps
 
 Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -17,8 +15,9 @@ Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def increasing_root(curve: Curve, level: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """The smallest x with ``f(x) >= level``, for many increasing functions at once.
 
-    Newton steps inside a bracket that shrinks with every evaluation, and a bisection every few steps, so it takes a
-    handful of evaluations where the density is positive and never more than some dozens.
+    Newton steps inside a bracket that shrinks with every evaluation; where a step is not at most half of the one
+    before, as in the flat valleys between experts, the bracket is halved instead. So it takes a handful of evaluations
+    where the density is positive and never more than some dozens.
 
     Parameters
     ----------
@@ -33,9 +32,11 @@ def increasing_root(curve: Curve, level: np.ndarray, low: np.ndarray, high: np.n
     ndarray of shape (n_rows,)
     """
     low, high = low.copy(), high.copy()
+    smallest = 0.25 * _EPS * (high - low)
     x = 0.5 * low + 0.5 * high
+    last = high - low
     rows = np.flatnonzero(high > low)
-    for step in range(_MOST_STEPS):
+    for _ in range(_MOST_STEPS):
         if not rows.size:
             break
         at = x[rows]
@@ -46,13 +47,15 @@ def increasing_root(curve: Curve, level: np.ndarray, low: np.ndarray, high: np.n
         low[rows[~above]] = at[~above]
         bottom, top = low[rows], high[rows]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            new = at - gap / slope
-        inside = (new > bottom) & (new < top) & (step % (_NEWTON_STEPS + 1) != _NEWTON_STEPS)
-        new = np.where(inside, new, 0.5 * bottom + 0.5 * top)
+            newton = at - gap / slope
+        move = np.abs(newton - at)
+        inside = (newton > bottom) & (newton < top) & (move <= 0.5 * last[rows])
+        new = np.where(inside, newton, 0.5 * bottom + 0.5 * top)
+        last[rows] = np.abs(new - at)
         resolution = 4 * _EPS * np.maximum(np.abs(bottom), np.abs(top))
         closed = top - bottom <= resolution
-        hit = (gap == 0) & (slope > 0)
-        still = inside & (np.abs(new - at) <= resolution)
-        x[rows] = np.where(closed, top, np.where(hit, at, new))
-        rows = rows[~(closed | hit | still)]
+        settled = move <= resolution + smallest[rows]
+        x[rows] = np.where(closed, top, np.where(settled, at, new))
+        rows = rows[~(closed | settled)]
+    x[rows] = high[rows]
     return x

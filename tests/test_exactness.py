@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from skmoe.gates.softmax import SoftmaxParams
 from skmoe.mixture import Mixture, Params
 from skmoe.rows.columns import Columns
 from skmoe.rows.source import array_rows
+from skmoe.training.restarts import ranked
 from skmoe.tree import Tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
@@ -177,7 +179,9 @@ def test_objective_never_falls(seed):
         else:
             y = rng.poisson(3, n) if kind == "poisson" else rng.standard_t(2, n) + X[:, 0] / X[:, 0].std()
             leaves = Tree.parse(shape).n_leaves
-            model = MoERegressor(shape, expert=kind if kind != "mixed" else ["student_t"] * leaves, **kwargs)
+            model = MoERegressor(
+                shape, expert=(["student_t", "gaussian"] * leaves)[:leaves] if kind == "mixed" else kind, **kwargs
+            )
         model.fit(X, y, sample_weight=rng.exponential(size=n) if rng.random() < 0.5 else None)
         objective = np.array([entry["objective"] for entry in model.history_] + [model.objective_])
         assert np.isfinite(objective).all()
@@ -364,6 +368,13 @@ def test_best_of_the_starts_is_kept(kind):
     assert not hasattr(model, "members_")
 
 
+def test_ties_between_starts_keep_their_order():
+    """Rounding must not decide which start is kept."""
+    objectives = (1.0, 1.0 + 1e-12, 5.0, 5.0 * (1 - 1e-12), 1.1, -2.0)
+    assert ranked([SimpleNamespace(objective=value) for value in objectives]) == [2, 3, 4, 0, 1, 5]
+    assert ranked([SimpleNamespace(objective=value) for value in (-5.0, -5.0 + 1e-12)]) == [0, 1]
+
+
 @pytest.mark.parametrize("n_experts", [4, (2, 3), ((2, 1), 3)], ids=str)
 @both_kinds
 def test_experts_stand_in_falling_order_of_their_share(kind, n_experts):
@@ -466,23 +477,24 @@ def test_warm_start_on_other_rows_begins_where_the_old_fit_stands(kind, n_expert
     assert model.fit(X[rows], y[rows]).history_[0]["objective"] == pytest.approx(before, rel=1e-4)
 
 
-@pytest.mark.parametrize("n_experts", [3, (2, 2)], ids=str)
-@both_kinds
-def test_warm_start_continues_in_other_units(kind, n_experts):
-    X, y = data_of(kind)
-    model = model_of(kind, n_experts=n_experts, n_init=3, warm_start=True).fit(X, y)
-    n_iter, objective = model.n_iter_, model.objective_
-    model.fit(X * [1e6, 1e-6, 1] + [0, 5, 1e3], y)
-    assert model.n_iter_ < n_iter / 2
-    assert model.objective_ >= objective - 1e-6 * abs(objective)
-
-
-def test_warm_start_of_another_shape_begins_anew():
+@pytest.mark.parametrize("n_experts", [2, 4, (2, 2)], ids=str)
+def test_warm_start_of_another_shape_begins_anew(n_experts):
     X, y = bent()
     model = MoERegressor(3, warm_start=True, random_state=0).fit(X, y)
-    cold = MoERegressor(2, random_state=0).fit(X, y)
-    assert model.set_params(n_experts=2).fit(X, y).objective_ == cold.objective_
+    cold = MoERegressor(n_experts, random_state=0).fit(X, y)
+    assert model.set_params(n_experts=n_experts).fit(X, y).objective_ == cold.objective_
     assert model.n_iter_ == cold.n_iter_
+
+
+def test_warm_start_keeps_the_tree_of_a_list_of_experts():
+    """Each expert of the list stays on its leaf."""
+    X, y = bent()
+    model = MoERegressor(((2, 1), 1), expert=["gaussian", "student_t", "gaussian"], warm_start=True, random_state=0)
+    tree, objective, n_iter = model.fit(X, y).tree_, model.objective_, model.n_iter_
+    model.fit(X, y)
+    assert model.tree_ == tree
+    assert model.objective_ >= objective - 1e-9 * abs(objective)
+    assert model.n_iter_ < n_iter / 2
 
 
 # -- criteria ----------------------------------------------------------------------------------------------------------

@@ -167,10 +167,9 @@ class Run:
             if self._informed is not point:
                 plain = self._precondition(point.gradient)
             self.decrement = 0.5 * float(point.gradient @ plain)
-        gained = point.objective - self._first
-        self._accelerated = self._accelerate and (
-            plain is None or not self._curved or self.decrement < self.settings.switch * gained
-        )
+        # A run that starts at its optimum gains nothing, but is close all the same.
+        close = max(self.settings.switch * (point.objective - self._first), self.settings.tol)
+        self._accelerated = self._accelerate and (plain is None or not self._curved or self.decrement < close)
         if not self._accelerated and plain is not None:
             return plain
         direction = self._memory.direction(point.gradient, self._precondition if self._curved else self._scaled)
@@ -200,7 +199,9 @@ class Run:
                 break
             step *= _SHRINK
             if step < _SMALLEST_STEP:
-                self.finished = True
+                # A bad memory is forgotten and the step tried without it; only then there is no way on.
+                self.finished = not len(self._memory)
+                self._memory.clear()
                 return
         if step < 1 and self._curved:
             self._memory.clear()

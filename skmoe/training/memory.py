@@ -23,7 +23,7 @@ class Memory:
     """
 
     def __init__(self, size: int):
-        self._pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=max(size, 1))
+        self._pairs: deque[tuple[np.ndarray, np.ndarray, float]] = deque(maxlen=max(int(size), 1))
 
     def __len__(self) -> int:
         return len(self._pairs)
