@@ -238,7 +238,8 @@ class MixtureOfExperts(BaseEstimator):
         if sentence:
             warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
         weight = sum(float(chunk.weight.sum()) for chunk in chunks)
-        sentences = collapsed(self._fitted, self.expert_share_ * len(self._members) * weight, chunks)
+        n_members = len(self._members)
+        sentences = collapsed(self._fitted, self.expert_share_ * n_members * weight, chunks, n_members)
         if n_distinct < self._fitted.n_experts and self.combine_inits == "best":
             sentences.insert(
                 0, f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."

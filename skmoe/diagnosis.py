@@ -30,13 +30,15 @@ def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
     )
 
 
-def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk]) -> list[str]:
+def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk], n_members: int) -> list[str]:
     """Sentences about experts without mass, scales at their floor and gates that separate.
 
     Parameters
     ----------
     mass : ndarray of shape (n_experts,)
         Rows' worth of mass of each expert, within the single fit that it is part of.
+    n_members : int
+        Fits that are averaged; an empty expert here and there in an average is nothing to act on.
     """
     sentences = []
     empty = np.flatnonzero(mass < _NO_MASS)
@@ -46,7 +48,7 @@ def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk]) 
             f"The weights sum to {weight:.3g}, and weights count rows: that is fewer rows than experts. "
             "For importance weights pass w / w.mean()."
         )
-    elif empty.size:
+    elif empty.size and (n_members == 1 or 2 * empty.size > fitted.n_experts):
         sentences.append(
             f"{_experts(empty, fitted)} no mass (less than half a row). Nothing was removed: they answer nowhere. "
             "Use fewer experts, or a smaller gate_alpha."
