@@ -495,6 +495,9 @@ def test_warm_start_keeps_the_tree_of_a_list_of_experts():
     assert model.tree_ == tree
     assert model.objective_ >= objective - 1e-9 * abs(objective)
     assert model.n_iter_ < n_iter / 2
+    model = MoERegressor(3, warm_start=True, random_state=0).fit(X, y)  # one family first, then a list
+    model.set_params(n_experts=((2, 1), 1), expert=["gaussian", "student_t", "gaussian"])
+    assert model.fit(X, y).tree_ == tree
 
 
 # -- criteria ----------------------------------------------------------------------------------------------------------

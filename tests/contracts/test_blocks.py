@@ -192,6 +192,22 @@ def test_precondition_is_linear_symmetric_and_positive(gate, expert, shape):
     assert v @ Pv > 0
 
 
+@pytest.mark.parametrize("gate", ["softmax", "constant"])
+@pytest.mark.parametrize("n_branches", [2, 4])
+def test_precondition_of_gates_inverts_the_hessian(gate, n_branches):
+    """Of the penalised expected objective, the responsibilities held fixed: its M-step is a Newton step."""
+    problem = make(gate, "gaussian", n_branches)
+    block, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.chunks()[0].gate
+    mass = np.random.default_rng(1).exponential(size=(n_branches, len(problem.X)))
+
+    def gathered(at):
+        return block.gather(at, design, mass, block.forward(at, design).cache)
+
+    hessian = differences(lambda at: ravel(block.gradient(at, gathered(at))), params)
+    columns = [ravel(block.precondition(params, gathered(params), unravel(params, h))) for h in hessian.T]
+    assert_allclose(columns, -np.eye(len(hessian)), rtol=0, atol=1e-6)
+
+
 @every_case
 @pytest.mark.parametrize("seed", range(3))
 def test_m_step_climbs(gate, expert, shape, seed):
