@@ -17,7 +17,8 @@ from .quantiles import increasing_root
 
 #: Tail probabilities between which densities are integrated, half a decade apart, for each expert on both sides.
 _LEVELS = 10.0 ** -np.arange(0.5, 12.5, 0.5)
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+#: Gauss-Legendre nodes between two of them.
+_N_NODES = 8
 #: Most whole numbers between which counts are summed one by one; counts that spread further are nearly continuous.
 _MOST_STEPS = 500
 #: Rows integrated at once, to bound memory.
@@ -217,17 +218,18 @@ class MixtureDistribution:
         self, integrand: Callable[[MixtureDistribution, np.ndarray, np.ndarray], np.ndarray], y: np.ndarray | None
     ) -> np.ndarray:
         """Integral over the real line, piece by piece between break points of each row."""
+        abscissas, weights = np.polynomial.legendre.leggauss(_N_NODES)
         out = np.empty(len(self))
         for first in range(0, len(self), _ROWS):
             rows = np.arange(first, min(first + _ROWS, len(self)))
             some = self._rows(rows)
             breaks = some._breaks(None if y is None else y[rows])
             width, n_pieces = np.diff(breaks, axis=1), breaks.shape[1] - 1
-            nodes = (breaks[:, :-1, None] + width[..., None] * (0.5 + 0.5 * _NODES)).reshape(len(rows), -1)
+            nodes = (breaks[:, :-1, None] + width[..., None] * (0.5 + 0.5 * abscissas)).reshape(len(rows), -1)
             flat = some._rows(np.repeat(np.arange(len(rows)), nodes.shape[1]))
             at = np.repeat(np.zeros(len(rows)) if y is None else y[rows], nodes.shape[1])
-            values = integrand(flat, nodes.ravel(), at).reshape(len(rows), n_pieces, len(_NODES))
-            out[rows] = (0.5 * width * (values @ _NODE_WEIGHTS)).sum(axis=1)
+            values = integrand(flat, nodes.ravel(), at).reshape(len(rows), n_pieces, _N_NODES)
+            out[rows] = (0.5 * width * (values @ weights)).sum(axis=1)
         return out
 
     def _breaks(self, y: np.ndarray | None) -> np.ndarray:
