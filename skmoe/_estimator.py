@@ -114,8 +114,8 @@ class MixtureOfExperts(BaseEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> None:
         tree = Tree.parse(self.n_experts)
-        if previous and len(previous[0].mixture.experts) == 1:  # leaves of a list of experts stay in place
-            tree = tree.canonical().tree
+        if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
+            tree = tree.canonical().tree  # branches are ordered by their share at the end
         original = X
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
@@ -183,7 +183,7 @@ class MixtureOfExperts(BaseEstimator):
         """Functions that make first parameters; a warm start continues the fits there are, if they have this shape."""
         old = [member.canonical() for member in previous]
         if old and all(_same_structure(member, mixture, gate, expert) for member in old):
-            return [partial(member.restandardized, mixture, gate, expert) for member in old]
+            return [partial(member.continued, mixture, gate, expert, chunks) for member in old]
         kinds = list(STARTS) if self.init == "auto" else np.atleast_1d(self.init).tolist()
         unknown = [kind for kind in kinds if kind not in STARTS]
         if unknown or not kinds:

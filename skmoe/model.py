@@ -10,7 +10,7 @@ import numpy as np
 
 from .gates import EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
-from .rows.chunk import CHUNK_ROWS
+from .rows.chunk import CHUNK_ROWS, Chunk
 from .rows.columns import Columns
 from .rows.source import array_rows
 from .tree import Tree
@@ -111,6 +111,14 @@ class FittedMixture:
             for new, old, p in zip(mixture.experts, self.mixture.experts, self.params.experts, strict=True)
         )
         return Params(gates, experts)
+
+    def continued(self, mixture: Mixture, gate: Columns, expert: Columns, chunks: Sequence[Chunk]) -> Params:
+        """These parameters as a start on other rows: in the user's units, or, where columns were rescaled in between,
+        on the standardised columns; whichever fits the rows better."""
+        starts = [self.restandardized(mixture, gate, expert), self.params]
+        with np.errstate(all="ignore"):
+            fits = [mixture.objective(p, mixture.sums(p, chunks, information=False)) for p in starts]
+        return starts[int(np.argmax(np.nan_to_num(fits, nan=-np.inf)))]
 
 
 def averaged(members: Sequence[FittedMixture]) -> FittedMixture:

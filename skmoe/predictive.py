@@ -188,7 +188,8 @@ class MixtureDistribution:
 
         .. math:: \\mathrm{CRPS}(y) = \\int (F(z) - 1[z \\ge y])^2 \\, dz
 
-        By composite Gauss-Legendre quadrature between quantiles of the experts; relative accuracy about 1e-6.
+        By composite Gauss-Legendre quadrature between quantiles of the experts; relative accuracy about 1e-6. It is
+        infinite, and not to be used, where a Student-t expert has at most half a degree of freedom.
 
         References
         ----------

@@ -477,6 +477,17 @@ def test_warm_start_on_other_rows_begins_where_the_old_fit_stands(kind, n_expert
     assert model.fit(X[rows], y[rows]).history_[0]["objective"] == pytest.approx(before, rel=1e-4)
 
 
+@pytest.mark.parametrize("n_experts", [3, (2, 2)], ids=str)
+@both_kinds
+def test_warm_start_continues_in_other_units(kind, n_experts):
+    X, y = data_of(kind)
+    model = model_of(kind, n_experts=n_experts, n_init=3, warm_start=True).fit(X, y)
+    n_iter, objective = model.n_iter_, model.objective_
+    model.fit(X * [1e6, 1e-6, 1] + [0, 5, 1e3], y)
+    assert model.n_iter_ < n_iter / 2
+    assert model.objective_ >= objective - 1e-6 * abs(objective)
+
+
 @pytest.mark.parametrize("n_experts", [2, 4, (2, 2)], ids=str)
 def test_warm_start_of_another_shape_begins_anew(n_experts):
     X, y = bent()

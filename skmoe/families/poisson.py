@@ -41,28 +41,28 @@ class Poisson(Family):
 
     def log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         (eta,) = theta
-        return y * eta - np.exp(eta)
+        return y * eta - _rate(eta)
 
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
-        rate = np.exp(theta[0])
+        rate = _rate(theta[0])
         return Terms((y - rate,), (rate,) if curvature else None)
 
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:
         return (np.log(np.maximum(mean, 1e-3)),)
 
     def mean(self, theta: Theta) -> np.ndarray:
-        return np.exp(theta[0])
+        return _rate(theta[0])
 
     def variance(self, theta: Theta) -> np.ndarray:
-        return np.exp(theta[0])
+        return _rate(theta[0])
 
     def cdf(self, y: np.ndarray, theta: Theta) -> np.ndarray:
         # pdtr is undefined below zero, where the probability is zero.
         floor = np.floor(y)
-        return np.where(floor < 0, 0.0, pdtr(np.maximum(floor, 0.0), np.exp(theta[0])))
+        return np.where(floor < 0, 0.0, pdtr(np.maximum(floor, 0.0), _rate(theta[0])))
 
     def ppf(self, q: np.ndarray | float, theta: Theta) -> np.ndarray:
-        rate = np.exp(theta[0])
+        rate = _rate(theta[0])
         count = np.maximum(np.ceil(pdtrik(np.minimum(q, 1 - 1e-16), rate)), 0.0)
         # The inverse is real-valued and rounds: step back where the count below already reaches the level.
         below = np.maximum(count - 1, 0.0)
@@ -70,7 +70,12 @@ class Poisson(Family):
         return np.where(np.asarray(q) >= 1, np.inf, exact)
 
     def sample(self, theta: Theta, rng: np.random.Generator) -> np.ndarray:
-        return rng.poisson(np.exp(theta[0])).astype(np.float64)
+        return rng.poisson(_rate(theta[0])).astype(np.float64)
 
     def __repr__(self) -> str:
         return "Poisson()"
+
+
+def _rate(eta: np.ndarray) -> np.ndarray:
+    """exp(eta), finite far from the data as well."""
+    return np.exp(np.minimum(eta, 700.0))
