@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -34,7 +35,7 @@ from .training.starts import STARTS
 from .tree import Tree
 
 
-class MixtureOfExperts(BaseEstimator):
+class MixtureOfExperts(BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -62,17 +63,17 @@ class MixtureOfExperts(BaseEstimator):
 
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
         """X, coded y (n_rows, 1), sample weights, and factors (class weights) on them for training."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_coded(self, y: Any) -> np.ndarray:
         """The response of rows for evaluation, coded as in training, (n_rows, 1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         """Expert blocks for a tree."""
-        raise NotImplementedError
 
     def _describe(self) -> None:
         """Set the fitted attributes that only this estimator has."""
@@ -357,8 +358,9 @@ class MixtureOfExperts(BaseEstimator):
         index = pd.RangeIndex(self.n_experts_, name="expert")
         return pd.DataFrame(np.column_stack(values), columns=list(labels), index=index)
 
+    @abstractmethod
     def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        raise NotImplementedError
+        """Labels and values of the columns of `summary` after the share."""
 
 
 def _same_structure(old: FittedMixture, mixture: Mixture, gate: Columns, expert: Columns) -> bool:
