@@ -166,6 +166,7 @@ class MixtureOfExperts(BaseEstimator, ABC):
         report = partial(self._progress, len(starts)) if self.verbose else None
         runs = run_starts(mixture, chunks, starts, settings, keep_all=keep_all, n_jobs=self.n_jobs, report=report)
         self.start_objectives_ = np.array([run.objective for run in runs])
+        self.start_histories_ = [run.history for run in runs]
         kept = ranked(runs) if keep_all else ranked(runs)[:1]
         members, tree = [], mixture.tree
         for run in (runs[i] for i in kept):
@@ -230,7 +231,7 @@ class MixtureOfExperts(BaseEstimator, ABC):
         """One fit of an average, as an estimator of its own."""
         view = copy.copy(self)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
-        view.start_objectives_ = np.array([run.objective])
+        view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
         view._record(member, [run], chunks, weight)
         return view
 

@@ -110,6 +110,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         ``pass``, ``objective`` and ``decrement`` before each step of the best run.
     start_objectives_ : ndarray of shape (n_init,)
         Objective of every start at the end of its run, short or full: a view of how many optima there are.
+    start_histories_ : list of list of dict
+        `history_` of every start, in the order of `start_objectives_`.
     n_iter_ : int
         Passes over the rows of the run that was kept; of an average, of all runs.
     converged_ : bool

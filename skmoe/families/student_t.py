@@ -9,8 +9,8 @@ from .links import Bounded, Identity, Link, LogFloor
 from .protocol import Family, Terms, Theta
 
 #: Degrees of freedom above which differences of gamma functions are taken from their asymptotic series, because the
-#: functions themselves cancel. The first term left out is below 1e-15 there for the density and its score, and about 1e-7
-#: for the information, which only shapes the steps.
+#: functions themselves cancel. The first term left out is below 1e-15 there for the density and its score, and about
+#: 1e-7 for the information, which only shapes the steps.
 _SERIES = 1e3
 
 
