@@ -1,0 +1,62 @@
+"""The mixture inside: through pipelines and searches to the estimator and the rows that it sees."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._estimator import MixtureOfExperts
+
+
+class Inside(NamedTuple):
+    """A fitted mixture of experts, rows as it sees them, and the names of its columns."""
+
+    model: MixtureOfExperts
+    X: Any
+    names: list[str]
+
+
+def inside(estimator: Any, X: Any) -> Inside:
+    """The fitted mixture in an estimator, with X as it arrives there.
+
+    Parameters
+    ----------
+    estimator : MoERegressor, MoEClassifier, or an estimator around one
+        A pipeline that ends in one, a fitted search (``best_estimator_``), a frozen estimator, in any nesting.
+    X : array-like or None
+        Rows as the estimator sees them; None where only the model is wanted.
+    """
+    names: Any = None
+    while not isinstance(estimator, MixtureOfExperts):
+        if isinstance(estimator, Pipeline):
+            before, estimator = estimator[:-1], estimator[-1]
+            if len(before):
+                names = _names_after(before, names)
+                X = X if X is None else before.transform(X)
+        elif isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            raise TypeError(
+                f"Expected a fitted MoERegressor or MoEClassifier, a Pipeline that ends in one, or a search over one; "
+                f"got {type(estimator).__name__}."
+            )
+    check_is_fitted(estimator)
+    if hasattr(estimator, "feature_names_in_"):
+        names = estimator.feature_names_in_
+    elif names is None:
+        names = [f"x{j}" for j in range(estimator.n_features_in_)]
+    return Inside(estimator, X, [str(name) for name in names])
+
+
+def _names_after(steps: Pipeline, names: Any) -> np.ndarray | None:
+    """Names of the columns that leave the steps, where they know them."""
+    try:
+        return steps.get_feature_names_out(names)
+    except (AttributeError, ValueError):
+        return None
