@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
     "sphinx_design",
-    # "sphinx_gallery.gen_gallery",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
@@ -58,7 +58,8 @@ numpydoc_validation_exclude = {r"\.get_params$", r"\.set_params$", r"\.score$"}
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"(plot_\w+|quickstart|fraud_detection)\.py$",
+    "filename_pattern": r"(plot_\w+|quickstart)\.py$",
+    "ignore_pattern": r"fraud_detection\.py$",
     "within_subsection_order": ExplicitOrder(
         [
             "quickstart.py",
