@@ -17,13 +17,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
 from ._validation import check_enough_rows, check_weight, check_X
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
 from .experts.protocol import Expert
 from .gates import GATES, Gate
-from .mixture import Mixture
-from .model import FittedMixture, averaged
+from .mixture import Mixture, Params
+from .model import FittedMixture, Task, averaged
 from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
@@ -32,10 +33,11 @@ from .training.loop import Run, Settings
 from .training.records import same_kind
 from .training.restarts import ranked, run_starts
 from .training.starts import STARTS
+from .training.watch import Printed, Watch, Watches
 from .tree import Tree
 
 
-class MixtureOfExperts(BaseEstimator, ABC):
+class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -113,26 +115,32 @@ class MixtureOfExperts(BaseEstimator, ABC):
         self.__dict__ = fresh.__dict__
         return self
 
+    @with_callbacks
     def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> None:
         tree = Tree.parse(self.n_experts)
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree = tree.canonical().tree  # branches are ordered by their share at the end
-        original = X
+        given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         seen = weight > 0  # a row of weight zero is not there
         if not seen.all():
             X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
         mixture = self._mixture(tree, coded, weight * factor)
-        gate, expert = self._columns(original, X, weight * factor)
-        chunks = array_rows(mixture, gate, expert, X, coded, weight * factor)
+        gate, expert = self._columns(given["X"], X, weight * factor)
+        task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
-        runs, members = self._train(mixture, gate, expert, chunks, previous)
-        self._members = members
-        self._record(averaged(members), runs, chunks, weight)
+        starts = self._starts(task, previous)
+        callbacks = self._callbacks(task, len(starts), given)
+        runs = self._train(task, starts, callbacks)
+        self._members = [task.fitted(run.params) for run in runs]
+        self._record(averaged(self._members), runs, task.chunks, weight)
         if self.combine_inits == "average":
-            self.members_ = [self._member(m, run, chunks, weight) for m, run in zip(members, runs, strict=True)]
-        self._warn(runs, chunks, n_distinct)
+            views = zip(self._members, runs, strict=True)
+            self.members_ = [self._member(m, run, task.chunks, weight) for m, run in views]
+        self._warn(runs, task.chunks, n_distinct)
+        for watch in callbacks:
+            watch.finish()
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         gate = GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
@@ -151,41 +159,34 @@ class MixtureOfExperts(BaseEstimator, ABC):
         expert_columns = Columns.of(X, weight, expert)
         return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate)), expert_columns
 
-    def _train(
-        self,
-        mixture: Mixture,
-        gate: Columns,
-        expert: Columns,
-        chunks: Sequence[Chunk],
-        previous: list[FittedMixture],
-    ) -> tuple[list[Run], list[FittedMixture]]:
-        """Runs and their fitted mixtures, best first."""
+    def _callbacks(self, task: Task, n_starts: int, data: dict[str, Any]) -> list[Callbacks]:
+        """Those who tell scikit-learn's callbacks, where there are any."""
+        if not getattr(self, "_skl_callbacks", []):
+            return []
+
+        def attributes(run: Run) -> dict[str, Any]:
+            fitted = task.fitted(run.params)
+            return {"_fitted": fitted, "n_experts_": fitted.n_experts}
+
+        return [Callbacks(self, n_starts, attributes, data)]
+
+    def _train(self, task: Task, starts: Sequence[Callable[[], Params]], watches: Sequence[Watch]) -> list[Run]:
+        """The runs that are kept, best first."""
         keep_all = self.combine_inits == "average"
-        starts = self._starts(mixture, gate, expert, chunks, previous)
         settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
-        report = partial(self._progress, len(starts)) if self.verbose else None
-        runs = run_starts(mixture, chunks, starts, settings, keep_all=keep_all, n_jobs=self.n_jobs, report=report)
+        watch = Watches([Printed(len(starts))] * (self.verbose > 0) + [*watches])
+        runs = run_starts(
+            task.mixture, task.chunks, starts, settings, keep_all=keep_all, n_jobs=self.n_jobs, watch=watch
+        )
         self.start_objectives_ = np.array([run.objective for run in runs])
         self.start_histories_ = [run.history for run in runs]
-        kept = ranked(runs) if keep_all else ranked(runs)[:1]
-        members, tree = [], mixture.tree
-        for run in (runs[i] for i in kept):
-            share = mixture.share(run.params, chunks)
-            members.append(FittedMixture(*mixture.rearranged(run.params, tree.ordered(share)), gate, expert))
-        return [runs[i] for i in kept], members
+        return [runs[i] for i in (ranked(runs) if keep_all else ranked(runs)[:1])]
 
-    def _starts(
-        self,
-        mixture: Mixture,
-        gate: Columns,
-        expert: Columns,
-        chunks: Sequence[Chunk],
-        previous: list[FittedMixture],
-    ) -> list[Callable]:
+    def _starts(self, task: Task, previous: list[FittedMixture]) -> list[Callable[[], Params]]:
         """Functions that make first parameters; a warm start continues the fits there are, if they have this shape."""
         old = [member.canonical() for member in previous]
-        if old and all(_same_structure(member, mixture, gate, expert) for member in old):
-            return [partial(member.continued, mixture, gate, expert, chunks) for member in old]
+        if old and all(_same_structure(member, task) for member in old):
+            return [partial(member.continued, task) for member in old]
         kinds = list(STARTS) if self.init == "auto" else np.atleast_1d(self.init).tolist()
         unknown = [kind for kind in kinds if kind not in STARTS]
         if unknown or not kinds:
@@ -195,17 +196,9 @@ class MixtureOfExperts(BaseEstimator, ABC):
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init)
         return [
-            partial(STARTS[kinds[i % len(kinds)]], mixture, chunks, np.random.default_rng(seed))
+            partial(STARTS[kinds[i % len(kinds)]], task.mixture, task.chunks, np.random.default_rng(seed))
             for i, seed in enumerate(seeds)
         ]
-
-    @staticmethod
-    def _progress(n_starts: int, i: int, run: Run) -> None:
-        state = "converged" if run.converged else "stopped"
-        print(
-            f"start {i + 1} of {n_starts}: {run.n_passes} passes, objective {run.objective:.6g}, "
-            f"decrement {run.decrement:.2g}, {state}"
-        )
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 
@@ -230,6 +223,8 @@ class MixtureOfExperts(BaseEstimator, ABC):
     def _member(self, member: FittedMixture, run: Run, chunks: Sequence[Chunk], weight: np.ndarray) -> Self:
         """One fit of an average, as an estimator of its own."""
         view = copy.copy(self)
+        for note in NOTES:
+            view.__dict__.pop(note, None)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
         view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
         view._record(member, [run], chunks, weight)
@@ -364,11 +359,11 @@ class MixtureOfExperts(BaseEstimator, ABC):
         """Labels and values of the columns of `summary` after the share."""
 
 
-def _same_structure(old: FittedMixture, mixture: Mixture, gate: Columns, expert: Columns) -> bool:
+def _same_structure(old: FittedMixture, task: Task) -> bool:
     """Whether the parameters of an earlier fit are a start for this one."""
     return (
-        old.tree == mixture.tree
-        and np.array_equal(old.gate.index, gate.index)
-        and np.array_equal(old.expert.index, expert.index)
-        and same_kind(old.params, mixture.start(len(gate.index) + 1, len(expert.index) + 1))
+        old.tree == task.mixture.tree
+        and np.array_equal(old.gate.index, task.gate.index)
+        and np.array_equal(old.expert.index, task.expert.index)
+        and same_kind(old.params, task.mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1))
     )

@@ -18,8 +18,8 @@ _CERTAIN, _STEEP = 1e-3, 20.0
 
 
 def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
-    """A sentence about runs that stopped before they converged; None where all did."""
-    stopped = [run for run in runs if not run.converged]
+    """A sentence about runs that stopped before they converged; None where all did or were told to."""
+    stopped = [run for run in runs if not (run.converged or run.interrupted)]
     if not stopped:
         return None
     promise = max(run.decrement for run in stopped)

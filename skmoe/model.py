@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,13 +112,28 @@ class FittedMixture:
         )
         return Params(gates, experts)
 
-    def continued(self, mixture: Mixture, gate: Columns, expert: Columns, chunks: Sequence[Chunk]) -> Params:
+    def continued(self, task: Task) -> Params:
         """These parameters as a start on other rows: in the user's units, or, where columns were rescaled in between,
         on the standardised columns; whichever fits the rows better."""
-        starts = [self.restandardized(mixture, gate, expert), self.params]
+        mixture = task.mixture
+        starts = [self.restandardized(mixture, task.gate, task.expert), self.params]
         with np.errstate(all="ignore"):
-            fits = [mixture.objective(p, mixture.sums(p, chunks, information=False)) for p in starts]
+            fits = [mixture.objective(p, mixture.sums(p, task.chunks, information=False)) for p in starts]
         return starts[int(np.argmax(np.nan_to_num(fits, nan=-np.inf)))]
+
+
+class Task(NamedTuple):
+    """What a fit is about: a mixture without parameters, the columns that it sees, and the rows."""
+
+    mixture: Mixture
+    gate: Columns
+    expert: Columns
+    chunks: Sequence[Chunk]
+
+    def fitted(self, params: Params) -> FittedMixture:
+        """The mixture with these parameters, the branches of each node in falling order of their share."""
+        order = self.mixture.tree.ordered(self.mixture.share(params, self.chunks))
+        return FittedMixture(*self.mixture.rearranged(params, order), self.gate, self.expert)
 
 
 def averaged(members: Sequence[FittedMixture]) -> FittedMixture:

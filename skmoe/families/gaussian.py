@@ -31,6 +31,7 @@ class Gaussian(Family):
 
     name = "gaussian"
     location_scale = True
+    normal = True
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity(), "log_scale": LogFloor(scale_floor)}

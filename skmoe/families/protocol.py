@@ -47,6 +47,8 @@ class Family(ABC):
         log of the scale. Such a family is fitted on standardised y and its slopes are penalised in units of its scale.
     discrete : bool
         Whether the response is a whole number.
+    normal : bool
+        Whether the response is normally distributed, so that scores of mixtures have closed forms.
     curved : bool
         Whether training preconditions by the information (see `skmoe.block.Block`).
     """
@@ -54,6 +56,7 @@ class Family(ABC):
     name: ClassVar[str]
     location_scale: ClassVar[bool]
     discrete: ClassVar[bool] = False
+    normal: ClassVar[bool] = False
     curved: ClassVar[bool] = True
 
     @abstractmethod

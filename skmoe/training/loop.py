@@ -17,7 +17,7 @@ quasi-Newton paths amplify rounding where EM contracts, and so do full Newton st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,8 +88,8 @@ class Run:
         Passes over the rows so far.
     decrement : float
         What the next step promises, in total nats.
-    converged, finished : bool
-        Whether the promise fell below ``tol``; whether there is no way on.
+    converged, interrupted, finished : bool
+        Whether the promise fell below ``tol``; whether who looked on ended it; whether there is no way on.
     history : list of dict
         Pass, objective and decrement before each step.
     """
@@ -98,7 +98,7 @@ class Run:
         self.chunks, self.settings = chunks, settings
         self.n_passes = 0
         self.decrement = np.inf
-        self.converged = self.finished = False
+        self.converged = self.interrupted = self.finished = False
         self.history: list[dict[str, float]] = []
         self._memory = Memory(settings.memory)
         vector = ravel(params)
@@ -121,8 +121,16 @@ class Run:
     def objective(self) -> float:
         return self.point.objective
 
-    def advance(self, max_passes: int) -> Run:
-        """Go on until converged or until ``max_passes`` passes were made in all."""
+    @property
+    def state(self) -> str:
+        """How the run stands, in one word."""
+        return "converged" if self.converged else "interrupted" if self.interrupted else "stopped"
+
+    def advance(self, max_passes: int, passed: Callable[[Run], bool] | None = None) -> Run:
+        """Go on until converged or until ``max_passes`` passes were made in all.
+
+        ``passed`` is called after every step, and ends the run where it returns True.
+        """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while not self.finished:
                 direction = self._direction()
@@ -133,6 +141,8 @@ class Run:
                     break
                 else:
                     self._step(direction)
+                    if passed and passed(self):
+                        self.interrupted = self.finished = True
         return self
 
     def _note(self) -> None:

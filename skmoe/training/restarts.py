@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from threading import Event
 
 from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
@@ -11,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 from ..mixture import Mixture, Params
 from ..rows.chunk import Chunk
 from .loop import Run, Settings
+from .watch import Watch
 
 #: Passes after which the starts of a fit are compared, and how many of them go on.
 SHORT_PASSES = 25
@@ -34,7 +37,7 @@ def run_starts(
     *,
     keep_all: bool,
     n_jobs: int | None = None,
-    report: Callable[[int, Run], None] | None = None,
+    watch: Watch | None = None,
 ) -> list[Run]:
     """Run every start: all to the end, or all a little way and the best of them to the end.
 
@@ -45,38 +48,54 @@ def run_starts(
     ----------
     keep_all : bool
         Whether every run goes to the end (averages), or only the best few (a single fit).
-    report : callable, optional
-        Called with the number of the start and its run, once the run has ended.
+    watch : Watch, optional
+        Who looks on.
 
     Returns
     -------
     list of Run
         In the order of the starts.
     """
+    watch = Watch() if watch is None else watch
     first = settings.max_passes if keep_all or len(starts) == 1 else min(SHORT_PASSES, settings.max_passes)
 
+    short = first < settings.max_passes
+    abandoned = Event()
+
+    def passed(i: int, run: Run) -> bool:
+        return watch.passed(i, run) or abandoned.is_set()
+
     def begin(i: int) -> Run:
-        run = Run(mixture, starts[i](), chunks, settings).advance(first)
-        if report and keep_all:
-            report(i, run)
+        watch.began(i)
+        run = Run(mixture, starts[i](), chunks, settings).advance(first, partial(passed, i))
+        if not short:
+            watch.ended(i, run)
         return run
 
     def finish(i: int) -> None:
-        runs[i].advance(settings.max_passes)
-        if report:
-            report(i, runs[i])
+        runs[i].advance(settings.max_passes, partial(passed, i))
+        watch.ended(i, runs[i])
 
     # Threads: the work is in numpy, which lets go of the interpreter, and the rows need not be copied.
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
-    with _threads().limit(limits=1, user_api="blas"):
+    with _threads().limit(limits=1, user_api="blas"), _set_on_failure(abandoned):
         runs: list[Run] = parallel(delayed(begin)(i) for i in range(len(starts)))
-        if not keep_all:
+        if short:
             finalists = sorted(ranked(runs)[:N_FINALISTS])
-            for i in range(len(runs)):
-                if report and i not in finalists:
-                    report(i, runs[i])
+            for i in sorted(set(range(len(runs))).difference(finalists)):
+                watch.ended(i, runs[i])
             parallel(delayed(finish)(i) for i in finalists)
     return runs
+
+
+@contextmanager
+def _set_on_failure(event: Event) -> Iterator[None]:
+    """Set the event where the body fails or is interrupted, so that threads it leaves behind come to an end."""
+    try:
+        yield
+    except BaseException:
+        event.set()
+        raise
 
 
 def ranked(runs: Sequence[Run]) -> list[int]:
