@@ -36,6 +36,9 @@ from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
 from .tree import Tree
 
+#: Category and sentence of a warning.
+Trouble = tuple[type[Warning], str]
+
 
 class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
@@ -111,12 +114,15 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
             delattr(fresh, name)
-        fresh._fit(X, y, sample_weight, getattr(self, "_members", []) if self.warm_start else [])
+        troubles = fresh._fit(X, y, sample_weight, getattr(self, "_members", []) if self.warm_start else [])
+        for category, sentence in troubles:
+            warnings.warn(sentence, category, stacklevel=2)
         self.__dict__ = fresh.__dict__
         return self
 
     @with_callbacks
-    def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> list[Trouble]:
+        """Set the fitted attributes; returns what there is to warn of."""
         tree = Tree.parse(self.n_experts)
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree = tree.canonical().tree  # branches are ordered by their share at the end
@@ -138,9 +144,9 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         if self.combine_inits == "average":
             views = zip(self._members, runs, strict=True)
             self.members_ = [self._member(m, run, task.chunks, weight) for m, run in views]
-        self._warn(runs, task.chunks, n_distinct)
         for watch in callbacks:
             watch.finish()
+        return self._troubles(runs, task.chunks, n_distinct)
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         gate = GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
@@ -230,19 +236,18 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         view._record(member, [run], chunks, weight)
         return view
 
-    def _warn(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> None:
+    def _troubles(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> list[Trouble]:
+        """Categories and sentences of warnings."""
+        found: list[Trouble] = []
         sentence = not_converged(runs, self.max_iter)
         if sentence:
-            warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
-        weight = sum(float(chunk.weight.sum()) for chunk in chunks)
-        n_members = len(self._members)
-        sentences = collapsed(self._fitted, self.expert_share_ * n_members * weight, chunks, n_members)
+            found.append((ConvergenceWarning, sentence))
         if n_distinct < self._fitted.n_experts and self.combine_inits == "best":
-            sentences.insert(
-                0, f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."
-            )
-        for sentence in sentences:
-            warnings.warn(sentence, CollapseWarning, stacklevel=4)
+            sentence = f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."
+            found.append((CollapseWarning, sentence))
+        n_members, weight = len(self._members), sum(float(chunk.weight.sum()) for chunk in chunks)
+        mass = self.expert_share_ * n_members * weight
+        return found + [(CollapseWarning, text) for text in collapsed(self._fitted, mass, chunks, n_members)]
 
     # -- read ----------------------------------------------------------------------------------------------------------
 
