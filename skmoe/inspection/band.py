@@ -17,7 +17,7 @@ from .section import axis_label, beside, section
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What the line in the middle can be, and its name in the legend.
+#: What the line in the middle can be.
 CENTERS = ("median", "mean")
 
 
@@ -56,10 +56,6 @@ class BandDisplay:
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
-
-    See Also
-    --------
-    GateDisplay : Where each expert answers.
 
     Examples
     --------
@@ -145,8 +141,7 @@ class BandDisplay:
         percentiles : (float, float), default=(0, 1)
             Ends of the grid, as fractions of the rows: ``(0.01, 0.99)`` leaves out long tails.
         member : int or None, default=0
-            Which fit of an average to draw the experts of, best objective first; None draws those of all fits. A single
-            fit is its own member 0.
+            Which fit of an average to draw the experts of, best objective first; None draws those of all fits.
         center, experts, data, ax
             As in `plot`.
 

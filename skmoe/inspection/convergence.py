@@ -124,7 +124,7 @@ class ConvergenceDisplay:
             own = color(0) if i == self.best else GREY
             lines += ax.plot(self.passes[i], shown, color=own, linewidth=2.0 if i == self.best else 1.0)
             ax.plot(self.passes[i][-1:], shown[-1:], "o", markersize=4, clip_on=False, color=own)
-        lines[-1].set_label(f"best of {len(self.passes)} starts")
+        lines[-1].set_label(f"best of {len(self.passes)} starts" if others else "the only start")
         if others:
             lines[0].set_label("other starts")
         ax.set_xlabel("passes over the rows")

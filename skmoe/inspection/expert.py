@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -140,6 +141,8 @@ class ExpertDisplay:
         NotFittedError
             Where the estimator is not fitted.
         """
+        if not isinstance(max_features, Integral) or int(max_features) < 1:
+            raise ValueError(f"max_features must be an int of at least 1, got {max_features!r}.")
         model, rows, names = inside(estimator, X)
         model = chosen(model, member)
         target = check_target(model, target)
