@@ -118,7 +118,12 @@ def divided(y: np.ndarray, time: np.ndarray | None, options: Namespace) -> tuple
     label_time = time + options.delay
     ((train, test),) = check_frauds(y, blocks(time, label_time, 1, 0.3))
     folds = check_frauds(y[train], blocks(time[train], label_time[train], 2, 0.35))
-    return train, test, folds, f"Test on the last 30 % by {options.time}, train on labels known {options.delay:g} before."
+    return (
+        train,
+        test,
+        folds,
+        f"Test on the last 30 % by {options.time}, train on labels known {options.delay:g} before.",
+    )
 
 
 def seconds(time: pd.Series) -> np.ndarray:

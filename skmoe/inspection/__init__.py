@@ -1,6 +1,20 @@
-"""Look inside a fitted mixture."""
+"""Figures and words of fitted mixtures: each display computes once and draws any number of times."""
 
+from .band import BandDisplay
+from .convergence import ConvergenceDisplay
+from .expert import ExpertDisplay
 from .explanation import Explanation, explain
 from .explanation_display import ExplanationDisplay
+from .gate import GateDisplay
+from .routing import RoutingDisplay
 
-__all__ = ["Explanation", "ExplanationDisplay", "explain"]
+__all__ = [
+    "BandDisplay",
+    "ConvergenceDisplay",
+    "ExpertDisplay",
+    "Explanation",
+    "ExplanationDisplay",
+    "GateDisplay",
+    "RoutingDisplay",
+    "explain",
+]

@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from .canvas import axes
 from .explanation import SMALL, Explanation, explain, shown
+from .palette import COLORS, GREY, INK, color
 
 
 class ExplanationDisplay:
@@ -57,22 +59,19 @@ class ExplanationDisplay:
         n_columns : int, default=8
             Most columns shown.
         """
-        from matplotlib import pyplot as plt
-
         why = self.explanation
-        if ax is None:
-            _, ax = plt.subplots(figsize=(8, 1.6 + 0.42 * min(n_columns, len(why.columns))), layout="constrained")
+        ax = axes(ax, (8, 1.6 + 0.42 * min(n_columns, len(why.columns))))
         largest = np.argsort(-np.abs(why.contributions), kind="stable")[:n_columns]
         height = np.arange(len(largest))
         ends = {True: np.zeros(len(largest)), False: np.zeros(len(largest))}
-        for label, color, of_expert in self._layers():
+        for label, shade, of_expert in self._layers():
             width = of_expert[largest]
             start = np.where(width > 0, ends[True], ends[False])
-            ax.barh(height, width, left=start, height=0.62, color=color, label=label)
+            ax.barh(height, width, left=start, height=0.62, color=shade, label=label)
             ends[True] += np.maximum(width, 0)
             ends[False] += np.minimum(width, 0)
-        ax.plot(why.contributions[largest], height, "o", color="black", ms=4, label="sum")
-        ax.axvline(0, color="black", lw=0.8)
+        ax.plot(why.contributions[largest], height, "o", color=INK, ms=4, label="sum")
+        ax.axvline(0, color=INK, lw=0.8)
         ax.set_yticks(height, [f"{why.columns[j]} = {shown(why.values[j])}" for j in largest])
         ax.invert_yaxis()
         ax.set_xlabel(self._unit())
@@ -95,6 +94,7 @@ class ExplanationDisplay:
         telling = [k for k in why.telling if why.part[k] >= SMALL]
         for place, k in enumerate(telling):
             label = f"{why.experts[k]}: weight {why.weight[k]:.2f}, says {shown(why.alone[k])}"
-            yield label, f"C{place % 10}", terms[k]
+            # Colours of the experts as in the other figures; many experts take them in turn.
+            yield label, color(int(k) if len(terms) <= len(COLORS) else place), terms[k]
         if len(telling) < len(terms):
-            yield "other experts", "lightgray", np.delete(terms, telling, axis=0).sum(axis=0)
+            yield "other experts", GREY, np.delete(terms, telling, axis=0).sum(axis=0)
