@@ -128,7 +128,23 @@ def _plain_text(app, what, name, obj, options, lines):
             lines[i] = _FITTED.sub(lambda match: match[1] or match[2] + r"\_", line)
 
 
+# Pages are also read as plain Markdown, where links lead to files; here they lead to the pages made from them.
+_FILES = [
+    (re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py\)"), r"](/auto_examples/\1.rst)"),
+    (re.compile(r"\]\((?:\.\./)+CONTRIBUTING\.md\)"), "](/contributing.md)"),
+    (re.compile(r"\]\((?:\.\./)+CHANGELOG\.md\)"), "](/changelog.md)"),
+    (re.compile(r"\]\((?:\.\./)+README\.md\)"), "](/index.md)"),
+]
+
+
+def _to_pages(app, docname, source):
+    """Turn links to files into links to pages."""
+    for pattern, page in _FILES:
+        source[0] = pattern.sub(page, source[0])
+
+
 def setup(app):
     """Connect what is defined here."""
     app.connect("autodoc-skip-member", _skip)
+    app.connect("source-read", _to_pages)
     app.connect("autodoc-process-docstring", _plain_text, priority=900)  # after numpydoc

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 
 from skmoe import MoERegressor
+from skmoe.inspection import ConvergenceDisplay, GateDisplay
 
 # %%
 # Rows
@@ -67,3 +68,14 @@ for y_seen, prior, posterior in zip(
     [0.7, 1.9], model.gate_proba(where), model.responsibilities(where, [0.7, 1.9]), strict=True
 ):
     print(f"x = 3, y = {y_seen}:  prior {prior.round(2)}  posterior {posterior.round(2)}")
+
+# %%
+# Ready-made
+# ----------
+# The displays of `skmoe.inspection` draw such pictures of any fitted mixture: here the gate, and the runs from the five
+# starts.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+GateDisplay.from_estimator(model, x[:, None], ax=left)
+ConvergenceDisplay.from_estimator(model, ax=right)
+plt.show()

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skmoe import MoERegressor
+from skmoe.inspection import BandDisplay
 
 # %%
 # Rows
@@ -52,22 +53,16 @@ for name, fit in (("mixture", model), ("one line", one_line)):
 # Bands
 # -----
 
-grid = np.linspace(2, 58, 300)[:, None]
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-for coverage, shade in ((0.9, "0.88"), (0.5, "0.72")):
-    low, high = model.predict_interval(grid, coverage=coverage).T
-    axes.fill_between(grid[:, 0], low, high, color=shade, linewidth=0, label=f"{coverage:.0%} interval")
-axes.plot(X[:, 0], y, ".", color="C0", markersize=4, label="training rows")
-axes.plot(grid[:, 0], model.predict(grid), color="black", linewidth=1.2, label="mean")
+BandDisplay.from_estimator(model, X, y, center="mean", experts=False, ax=axes)
 axes.set(xlabel="time, ms", ylabel="acceleration, g")
-axes.legend(frameon=False)
 plt.show()
 
 # %%
 # Densities
 # ---------
 # `predict_dist` gives the distribution itself: densities, quantiles, draws and scores. Early it is a needle; at 16 ms,
-# where the fall begins, it is skewed; later it is wide.
+# where the fall begins, it has two peaks; later it is wide.
 
 times = np.array([8.0, 16.0, 21.0, 32.0, 50.0])
 dist = model.predict_dist(times[:, None])

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skmoe import MoERegressor
 from skmoe.datasets import make_moe_regression
+from skmoe.scoring import neg_log_score
 
 # %%
 # Rows
@@ -33,15 +34,9 @@ print(f"BIC chooses {best.n_experts_} experts")
 # By cross-validation
 # -------------------
 # On the mean log density of held-out rows: a proper score of the whole distribution, where R² would look at the mean
-# alone. Any callable of an estimator, X and y is a scorer.
+# alone.
 
-
-def log_density(model, X, y):
-    """Mean log density of rows, in nats: higher is better."""
-    return model.log_prob(X, y).mean()
-
-
-search = GridSearchCV(MoERegressor(random_state=0), {"n_experts": list(numbers)}, scoring=log_density, cv=5)
+search = GridSearchCV(MoERegressor(random_state=0), {"n_experts": list(numbers)}, scoring=neg_log_score, cv=5)
 search.fit(X, y)
 print(f"cross-validation chooses {search.best_params_['n_experts']} experts")
 

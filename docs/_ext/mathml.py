@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -11,9 +12,12 @@ from sphinx.util import logging
 
 _log = logging.getLogger(__name__)
 
+#: Sizes of fences, which docutils does not know.
+_SIZES = re.compile(r"\\(big|Big|bigg|Bigg)[lr]?(?![a-zA-Z])")
+
 
 def _mathml(node: nodes.Element, block: bool) -> str:
-    latex = node.astext().strip()
+    latex = _SIZES.sub("", node.astext()).strip()
     if block and "\\\\" in latex and "\\begin" not in latex:
         latex = f"\\begin{{aligned}}{latex}\\end{{aligned}}"
     try:
