@@ -55,11 +55,15 @@ numpydoc_validation_exclude = {r"\.get_params$", r"\.set_params$", r"\.score$"}
 
 # -- examples ----------------------------------------------------------------------------------------------------------
 
+# A script whose docstring begins with a title is a page of the gallery; others are linked as files.
+_EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+_PLAIN = [path.stem for path in _EXAMPLES if "\n=====" not in path.read_text(encoding="utf-8")[:400]]
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"(plot_\w+|quickstart)\.py$",
-    "ignore_pattern": r"fraud_detection\.py$",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"/(" + "|".join([*_PLAIN, "__init__"]) + r")\.py$",
     "within_subsection_order": ExplicitOrder(
         [
             "quickstart.py",
@@ -130,7 +134,10 @@ def _plain_text(app, what, name, obj, options, lines):
 
 # Pages are also read as plain Markdown, where links lead to files; here they lead to the pages made from them.
 _FILES = [
-    (re.compile(r"\]\((?:\.\./)+examples/(\w+)\.py\)"), r"](/auto_examples/\1.rst)"),
+    (
+        re.compile(r"\]\((?:\.\./)+examples/(?!(?:" + "|".join(_PLAIN or ["-"]) + r")\.py)(\w+)\.py\)"),
+        r"](/auto_examples/\1.rst)",
+    ),
     (re.compile(r"\]\((?:\.\./)+CONTRIBUTING\.md\)"), "](/contributing.md)"),
     (re.compile(r"\]\((?:\.\./)+CHANGELOG\.md\)"), "](/changelog.md)"),
     (re.compile(r"\]\((?:\.\./)+README\.md\)"), "](/index.md)"),
