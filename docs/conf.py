@@ -89,6 +89,7 @@ warnings.filterwarnings("ignore", message=".*non-interactive", category=UserWarn
 
 # -- the site ----------------------------------------------------------------------------------------------------------
 
+highlight_language = "none"
 html_theme = "pydata_sphinx_theme"
 html_title = "skmoe"
 html_static_path = ["_static"]
@@ -98,13 +99,11 @@ html_sidebars = {"install": [], "model": [], "fraud": [], "benchmarks": [], "glo
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
 }
 
 # -- links -------------------------------------------------------------------------------------------------------------
@@ -145,7 +144,8 @@ _FILES = [
 
 
 def _to_pages(app, docname, source):
-    """Turn links to files into links to pages."""
+    """Turn links to files into links to pages, and drop the empty line that ends the last output of a doctest."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
     for pattern, page in _FILES:
         source[0] = pattern.sub(page, source[0])
 
