@@ -15,9 +15,17 @@ def _share(n_rows: int, sample_weight: np.ndarray | None) -> np.ndarray:
     return weight / weight.sum()
 
 
-def _row_entropy(proba: np.ndarray) -> np.ndarray:
+def row_entropy(proba: np.ndarray) -> np.ndarray:
+    """Entropy of each row in nats, (n_rows,): 0 where a row is sent to one expert, log n_experts where to all alike.
+
+    Examples
+    --------
+    >>> row_entropy(np.array([[1.0, 0.0], [0.5, 0.5]])).round(3)
+    array([0.   , 0.693])
+    """
     positive = np.where(proba > 0, proba, 1.0)
-    return -(positive * np.log(positive)).sum(axis=-1)
+    entropy: np.ndarray = 0.0 - (positive * np.log(positive)).sum(axis=-1)  # zero, not minus zero
+    return entropy
 
 
 def expert_usage(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
@@ -36,7 +44,7 @@ def gate_entropy(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> 
 
     .. math:: H(k \\mid x) = -\\frac1n \\sum_i \\sum_k g_k(x_i) \\log g_k(x_i)
     """
-    return float(_share(len(proba), sample_weight) @ _row_entropy(np.asarray(proba, dtype=np.float64)))
+    return float(_share(len(proba), sample_weight) @ row_entropy(np.asarray(proba, dtype=np.float64)))
 
 
 def effective_experts(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -44,7 +52,7 @@ def effective_experts(proba: np.ndarray, sample_weight: np.ndarray | None = None
 
     .. math:: \\exp\\Big(-\\sum_k \\bar g_k \\log \\bar g_k\\Big)
     """
-    return float(np.exp(_row_entropy(expert_usage(proba, sample_weight))))
+    return float(np.exp(row_entropy(expert_usage(proba, sample_weight))))
 
 
 def mutual_information(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -52,7 +60,7 @@ def mutual_information(proba: np.ndarray, sample_weight: np.ndarray | None = Non
 
     .. math:: I(k; x) = H(\\bar g) - H(k \\mid x)
     """
-    usage = _row_entropy(expert_usage(proba, sample_weight))
+    usage = row_entropy(expert_usage(proba, sample_weight))
     return max(0.0, float(usage) - gate_entropy(proba, sample_weight))
 
 

@@ -1,0 +1,225 @@
+"""GateDisplay: where each expert answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from .._pipeline import inside
+from .canvas import axes, legend_above
+from .members import chosen
+from .palette import GREY, INK, color, dash, labels
+from .section import axis_label, section
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Part of the expert's colour, against the background, where its probability is one: dots stay visible on it.
+_FULL = 0.6
+
+#: A region narrower than this part of the grid has no room for a number.
+_ROOM = 0.03
+
+
+class GateDisplay:
+    """Gate probabilities along one column, or the regions of the experts over two.
+
+    Use it to see which expert answers where, and how sharp the borders are. One column gives a curve an expert. Two
+    columns give the region of the most probable expert in its colour, the stronger the more probable it is, with
+    borders and the expert's number. It is recommended to make it by `from_estimator`.
+
+    Parameters
+    ----------
+    features : tuple of str
+        Names of the one or two columns.
+    grid : tuple of ndarray
+        Values along each of them, in the user's units.
+    proba : ndarray of shape (n_points, n_experts) or (n_points, n_points, n_experts)
+        Gate probabilities of the points; the first axis goes with the first column.
+    labels : list of str
+        Names of the experts.
+    held : dict of str to object
+        Columns that are held, with their values.
+    dots : ndarray of shape (n_dots, n_features)
+        At most 1,000 rows of X, evenly taken.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    BandDisplay : The predictive distribution along a column.
+    RoutingDisplay : How much each expert is used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> from skmoe.inspection import GateDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> model = MoERegressor(n_experts=2, random_state=0).fit(X, y)
+    >>> display = GateDisplay.from_estimator(model, X, grid_resolution=5)
+    >>> display.proba.round(2)[[0, -1]]
+    array([[0., 1.],
+           [1., 0.]])
+    """
+
+    def __init__(
+        self,
+        *,
+        features: tuple[str, ...],
+        grid: tuple[np.ndarray, ...],
+        proba: np.ndarray,
+        labels: list[str],
+        held: dict[str, Any],
+        dots: np.ndarray,
+    ):
+        self.features = features
+        self.grid = grid
+        self.proba = proba
+        self.labels = labels
+        self.held = held
+        self.dots = dots
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        features: Any = None,
+        grid_resolution: int = 200,
+        percentiles: tuple[float, float] = (0.0, 1.0),
+        member: int | None = 0,
+        data: bool = True,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Compute the gate over a grid, and draw it.
+
+        The other columns are held at their median, columns that hold no numbers at their most frequent value. The grid
+        is made in the columns of X and sent through the earlier steps of a pipeline, so axes are in the user's units.
+
+        Parameters
+        ----------
+        estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
+            Fitted.
+        X : array-like or dataframe of shape (n_samples, n_features)
+            Rows as the estimator takes them.
+        features : str, int, or a sequence of one or two of them, default=None
+            Columns to draw along, by name or position. None takes all where X has one or two.
+        grid_resolution : int >= 2, default=200
+            Points along each column.
+        percentiles : (float, float), default=(0, 1)
+            Ends of the grid, as fractions of the rows: ``(0.01, 0.99)`` leaves out long tails.
+        member : int or None, default=0
+            Which fit of an average to show, best objective first; None shows all experts of all fits. A single fit is
+            its own member 0.
+        data : bool, default=True
+            Whether to draw rows: as dots, or with one column as ticks below the curves.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        GateDisplay
+
+        Raises
+        ------
+        ValueError
+            Where a column is unknown, holds no numbers or a single value, or more than two are asked for.
+        NotFittedError
+            Where the estimator is not fitted.
+        """
+        along = section(estimator, X, features, most=2, resolution=grid_resolution, percentiles=percentiles)
+        model, rows, _ = inside(estimator, along.rows)
+        model = chosen(model, member)
+        proba = model.gate_proba(rows).reshape(*map(len, along.grid), -1)
+        display = cls(
+            features=along.names,
+            grid=along.grid,
+            proba=proba,
+            labels=labels(model.tree_),
+            held=along.held,
+            dots=along.dots,
+        )
+        return display.plot(ax, data=data)
+
+    def plot(self, ax: Axes | None = None, *, data: bool = True) -> Self:
+        """Draw the gate.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        data : bool, default=True
+            Whether to draw rows.
+
+        Returns
+        -------
+        GateDisplay
+            Itself, with `ax_` and `figure_` those just drawn on.
+        """
+        ax = axes(ax)
+        draw = self._curves if len(self.grid) == 1 else self._regions
+        draw(ax, data)
+        ax.set_xlabel(axis_label(self.features[0], self.held))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _curves(self, ax: Axes, data: bool) -> None:
+        curves = [
+            ax.plot(self.grid[0], proba, dash(k), color=color(k), label=label)[0]
+            for k, (proba, label) in enumerate(zip(self.proba.T, self.labels, strict=True))
+        ]
+        if data:
+            ax.plot(self.dots[:, 0], np.full(len(self.dots), -0.05), "|", color=GREY, markersize=5, alpha=0.6)
+        ax.set(xlim=self.grid[0][[0, -1]], ylim=(-0.09 if data else -0.02, 1.02), ylabel="gate probability")
+        legend_above(ax, curves)
+
+    def _regions(self, ax: Axes, data: bool) -> None:
+        from matplotlib.patches import Patch
+
+        best = self.proba.argmax(axis=2)
+        ax.pcolormesh(*self.grid, self._image(ax, best), shading="nearest", rasterized=True)
+        for k in np.unique(best):
+            self._border(ax, k, best == k)
+            self._number(ax, k, best == k)
+        if data:
+            ends = np.array([axis[[0, -1]] for axis in self.grid])
+            within = ((self.dots >= ends[:, 0]) & (self.dots <= ends[:, 1])).all(axis=1)
+            style: dict[str, Any] = {"color": INK, "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.5, "zorder": 2.5}
+            ax.plot(*self.dots[within].T, "o", clip_on=False, **style)
+        ax.set(xlim=self.grid[0][[0, -1]], ylim=self.grid[1][[0, -1]], ylabel=self.features[1])
+        legend_above(ax, [Patch(facecolor=color(k), alpha=_FULL, label=label) for k, label in enumerate(self.labels)])
+
+    def _image(self, ax: Axes, best: np.ndarray) -> np.ndarray:
+        """Colours of the cells, rows along the second column: the expert's, mixed with the background."""
+        from matplotlib.colors import to_rgb
+
+        own = np.array([to_rgb(color(k)) for k in range(len(self.labels))])[best]
+        strength = _FULL * self.proba.max(axis=2)[..., None]
+        return (strength * own + (1 - strength) * np.array(to_rgb(ax.get_facecolor()))).transpose(1, 0, 2)
+
+    def _border(self, ax: Axes, k: int, region: np.ndarray) -> None:
+        """Where expert k is as probable as the best of the others; its log-odds are smooth there."""
+        if region.all():
+            return
+        log_proba = np.log(np.maximum(self.proba, 1e-300))
+        lead = log_proba[..., k] - np.delete(log_proba, k, axis=2).max(axis=2)
+        ax.contour(*self.grid, lead.T, levels=[0.0], colors=INK, linewidths=0.8)
+
+    def _number(self, ax: Axes, k: int, region: np.ndarray) -> None:
+        """The number of expert k, at the point of its region that is farthest from its border."""
+        depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+        i, j = np.unravel_index(depth.argmax(), depth.shape)
+        if depth[i, j] < _ROOM * len(region):
+            return
+        badge = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": color(k), "linewidth": 1.5}
+        at = self.grid[0][i], self.grid[1][j]
+        ax.text(*at, str(k), color=INK, fontsize="small", ha="center", va="center", bbox=badge, zorder=3)
