@@ -63,7 +63,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"/(" + "|".join([*_PLAIN, "__init__"]) + r")\.py$",
+    "ignore_pattern": r"(^|/)(" + "|".join([*_PLAIN, "__init__"]) + r")\.py$",
     "within_subsection_order": ExplicitOrder(
         [
             "quickstart.py",
