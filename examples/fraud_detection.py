@@ -26,6 +26,7 @@ from fraud.scenarios import taken
 from fraud.study import HEAD, Result, n_fits, study
 from fraud.tables import Table, from_frame, read_frame, simulated
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from skmoe.exceptions import CollapseWarning
 from skmoe.inspection import Explanation, explain
@@ -41,7 +42,12 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
         else from_frame(read_frame(options.data), options)
     )
     print(introduction(table, options.fee))
-    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+    # One OpenMP thread: a boosting fit takes a second, and with two it waits for the other wherever cores are shared.
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        threadpool_limits(1, "openmp"),
+        warnings.catch_warnings(),
+    ):
         # While settings are tried, a fit that stops early or has an idle expert is an answer like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", CollapseWarning)
@@ -75,7 +81,7 @@ def introduction(table: Table, fee: float) -> str:
 
 def compare(table: Table, options: argparse.Namespace) -> list[Result]:
     """Every model, tuned with the same number of fits; a line each as soon as it is there."""
-    columns = prepared(table.X.iloc[table.train], table.amount_column)
+    columns = prepared(table.X.iloc[table.train])
     models = candidates(columns, options.seed, options.jobs, options.quick)
     progress = Progress(sum(n_fits(model, table) for model in models))
     progress.say(HEAD.format(k=options.alerts))
@@ -99,7 +105,7 @@ def calibration(result: Result, table: Table) -> str:
     """Bins of the mixture's probabilities against what happened."""
     lines = [f"\nDo the probabilities of the {result.name} hold?", "  payments  predicted  observed"]
     for b in reliability(table.y[table.test], result.score, table.weight[table.test]):
-        lines.append(f"{b.payments:10,.0f}  {b.predicted:9.3%}  {b.observed:8.3%}")
+        lines.append(f"{b.payments:10,.0f}  {b.predicted:9.2%}  {b.observed:8.2%}")
     return "\n".join(lines)
 
 

@@ -34,7 +34,9 @@ def precision_recall(results: Sequence[Result], table: Table) -> Figure:
     ax.set(xlabel="recall: share of frauds found", ylabel="precision: share of alerts that are fraud")
     ax.set(xlim=(0, 1), ylim=(0, 1.02))
     ax.set_title(
-        "Precision and recall of the test days; dots: thresholds that save most", fontsize="medium", loc="left"
+        "Precision and recall of the test days; dots: thresholds chosen on the days before",
+        fontsize="medium",
+        loc="left",
     )
     ax.legend(title="average precision", frameon=False, alignment="left")
     ax.spines[["top", "right"]].set_visible(False)
@@ -51,7 +53,7 @@ def calibration(results: Sequence[Result], table: Table) -> Figure:
         bins = [b for b in reliability(y, result.score, weight) if b.observed > 0]
         predicted, observed = [b.predicted for b in bins], [b.observed for b in bins]
         ax.plot(predicted, observed, color=color, ls=dashes, marker="o", ms=4, label=result.name)
-        lowest = min(lowest, *predicted, *observed)
+        lowest = min(lowest, *(p for p in predicted if p > 0), *observed)
     ends = (lowest / 2, 1.2)
     ax.plot(ends, ends, color="black", lw=0.8)
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
@@ -105,14 +107,15 @@ def money(results: Sequence[Result], table: Table, fee: float) -> Figure:
     ax = figure.subplots()
     y, weight, amount = (a[table.test] for a in (table.y, table.weight, table.amount))
     n_days = len(np.unique(table.day[table.test]))
-    lost = np.sum(weight * amount * y)
+    lost, most = np.sum(weight * amount * y), 0.0
     for result, (color, dashes) in zip(results, STYLES, strict=True):
         order = np.argsort(-result.score, kind="stable")
         alerts = np.cumsum(weight[order]) / n_days
         saved = np.cumsum((weight * (amount * y - fee))[order]) / lost
+        most = max(most, *saved, 0.01)
         ax.plot(alerts, saved, color=color, ls=dashes, lw=1.8, label=result.name)
         ax.plot(result.figures["alerts"], result.figures["saved"], "o", color=color, ms=7, mec="white")
-    ax.set(xlabel="alerts a day", ylabel="money saved, of all that fraud cost", ylim=(0, None))
+    ax.set(xlabel="alerts a day", ylabel="money saved, of all that fraud cost", ylim=(0, 1.1 * most))
     ax.set_xlim(0, 4 * max(result.figures["alerts"] for result in results))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set_title("Money saved; dots: thresholds chosen on the days before", fontsize="medium", loc="left")

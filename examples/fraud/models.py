@@ -53,12 +53,12 @@ def candidates(columns: ColumnTransformer, seed: int, n_jobs: int, quick: bool) 
         ),
         "RandomForest": (
             [("model", forest)],
-            [{"min_samples_leaf": leaf, "max_features": share} for leaf in (1, 3, 6, 12) for share in ("sqrt", 0.6)],
+            [{"min_samples_leaf": leaf, "max_features": share} for leaf in (1, 3, 6, 12) for share in ("sqrt", 0.5)],
             {"n_estimators": 300},
         ),
         "mixture of experts": (
             [("model", mixture)],
-            [{"n_experts": k, "alpha": a, "gate_alpha": a} for k in (4, 8) for a in (1.0, 3.0, 10.0, 30.0)],
+            [{"n_experts": k, "alpha": a, "gate_alpha": a} for k in (4, 8) for a in (0.3, 1.0, 3.0, 10.0)],
             {"n_init": 5},
         ),
     }

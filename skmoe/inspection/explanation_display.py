@@ -93,7 +93,7 @@ class ExplanationDisplay:
         terms = why.part[:, None] * why.by_expert
         telling = [k for k in why.telling if why.part[k] >= SMALL]
         for place, k in enumerate(telling):
-            label = f"{why.experts[k]}: weight {why.weight[k]:.2f}, says {shown(why.alone[k])}"
+            label = f"{why.experts[k]}: weight {why.weight[k]:.2f}, says {why.said(why.alone[k])}"
             # Colours of the experts as in the other figures; many experts take them in turn.
             yield label, color(int(k) if len(terms) <= len(COLORS) else place), terms[k]
         if len(telling) < len(terms):
