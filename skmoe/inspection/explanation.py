@@ -118,8 +118,9 @@ class Explanation:
         if self.target is None:
             return f"Predicted {shown(self.answer)}; the mean over the reference rows is {shown(self.base)}."
         times = self.answer / self.base if self.base > 0 else np.inf
+        many = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
         event = str(self.target) if event is None else event
-        return f"Probability of {event} {self.said(self.answer)}, {times:.2g} times the base rate of {self.base:.2g}."
+        return f"Probability of {event} {self.said(self.answer)}, {many} times the base rate of {self.base:.2g}."
 
     def said(self, answer: float) -> str:
         """A probability, never rounded to zero or one; or a mean."""
