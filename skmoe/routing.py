@@ -24,7 +24,8 @@ def row_entropy(proba: np.ndarray) -> np.ndarray:
     array([0.   , 0.693])
     """
     positive = np.where(proba > 0, proba, 1.0)
-    return -(positive * np.log(positive)).sum(axis=-1)
+    entropy: np.ndarray = 0.0 - (positive * np.log(positive)).sum(axis=-1)  # zero, not minus zero
+    return entropy
 
 
 def expert_usage(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:

@@ -9,14 +9,15 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from .._pipeline import inside
-from .canvas import axes, legend_above, pyplot
-from .palette import INK, color, dash, labels
-from .section import axis_label, dotted, section
+from .canvas import axes, legend_above
+from .members import chosen
+from .palette import INK, color, labels
+from .section import axis_label, beside, section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What the line in the middle can be, and its name in the legend.
+#: What the line in the middle can be.
 CENTERS = ("median", "mean")
 
 
@@ -38,6 +39,8 @@ class BandDisplay:
         Probabilities of the intervals, falling.
     intervals : ndarray of shape (n_coverages, n_points, 2)
         Lower and upper ends.
+    response : str
+        Name of y.
     expert_means : ndarray of shape (n_points, n_experts)
         Mean of each expert's own distribution.
     proba : ndarray of shape (n_points, n_experts)
@@ -53,10 +56,6 @@ class BandDisplay:
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
-
-    See Also
-    --------
-    GateDisplay : Where each expert answers.
 
     Examples
     --------
@@ -83,6 +82,7 @@ class BandDisplay:
         median: np.ndarray,
         coverages: np.ndarray,
         intervals: np.ndarray,
+        response: str,
         expert_means: np.ndarray,
         proba: np.ndarray,
         labels: list[str],
@@ -95,6 +95,7 @@ class BandDisplay:
         self.median = median
         self.coverages = coverages
         self.intervals = intervals
+        self.response = response
         self.expert_means = expert_means
         self.proba = proba
         self.labels = labels
@@ -112,8 +113,10 @@ class BandDisplay:
         coverages: Sequence[float] = (0.5, 0.9),
         grid_resolution: int = 200,
         percentiles: tuple[float, float] = (0.0, 1.0),
+        member: int | None = 0,
         center: str = "median",
         experts: bool = True,
+        data: bool = True,
         ax: Axes | None = None,
     ) -> Self:
         """Compute the predictive distribution along a column, and draw it.
@@ -137,12 +140,10 @@ class BandDisplay:
             Points along the column.
         percentiles : (float, float), default=(0, 1)
             Ends of the grid, as fractions of the rows: ``(0.01, 0.99)`` leaves out long tails.
-        center : {"median", "mean"}, default="median"
-            The line in the middle.
-        experts : bool, default=True
-            Whether to draw the mean of each expert, as opaque as its gate probability is high.
-        ax : matplotlib Axes, default=None
-            None makes a new figure.
+        member : int or None, default=0
+            Which fit of an average to draw the experts of, best objective first; None draws those of all fits.
+        center, experts, data, ax
+            As in `plot`.
 
         Returns
         -------
@@ -165,6 +166,7 @@ class BandDisplay:
                 f"BandDisplay shows the predictive distribution of a number, and {type(model).__name__} predicts "
                 "classes. Use GateDisplay, or scikit-learn's DecisionBoundaryDisplay."
             )
+        fit = chosen(model, member)
         levels = np.concatenate([[0.5], (1 - nested) / 2, (1 + nested) / 2])
         quantiles = model.predict_quantile(rows, levels)
         display = cls(
@@ -174,13 +176,14 @@ class BandDisplay:
             median=quantiles[:, 0],
             coverages=nested,
             intervals=quantiles[:, 1:].T.reshape(2, len(nested), -1).transpose(1, 2, 0),
-            expert_means=model.predict_experts(rows),
-            proba=model.gate_proba(rows),
-            labels=labels(model.tree_),
+            response=str(getattr(y, "name", None) or "response"),
+            expert_means=fit.predict_experts(rows),
+            proba=fit.gate_proba(rows),
+            labels=labels(fit.tree_),
             held=along.held,
-            dots=_dots(along.dots, y, len(X)),
+            dots=beside(along.dots, y, len(X)),
         )
-        return display.plot(ax, center=center, experts=experts)
+        return display.plot(ax, center=center, experts=experts, data=data)
 
     def plot(self, ax: Axes | None = None, *, center: str = "median", experts: bool = True, data: bool = True) -> Self:
         """Draw the bands.
@@ -204,15 +207,14 @@ class BandDisplay:
         """
         if center not in CENTERS:
             raise ValueError(f"center={center!r}: expected one of {CENTERS}.")
-        pyplot()
         ax = axes(ax)
         if data and len(self.dots):
             ax.plot(*self.dots.T, "o", color=INK, markersize=2.5, markeredgewidth=0, alpha=0.45, zorder=1.5)
         handles = [self._band(ax, i) for i in range(len(self.coverages))]
-        handles += ax.plot(self.grid, getattr(self, center), color=INK, linewidth=1.6, label=center, zorder=2.5)
+        handles += ax.plot(self.grid, getattr(self, center), color=INK, linewidth=1.2, label=center, zorder=2.5)
         if experts:
             handles += [self._expert(ax, k) for k in range(len(self.labels))]
-        ax.set(xlim=self.grid[[0, -1]], xlabel=axis_label(self.feature, self.held), ylabel="response")
+        ax.set(xlim=self.grid[[0, -1]], xlabel=axis_label(self.feature, self.held), ylabel=self.response)
         legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -220,12 +222,11 @@ class BandDisplay:
     def _band(self, ax: Axes, i: int) -> Any:
         """The interval of coverage i, darker than those around it."""
         shade = str(0.9 - 0.25 * i / max(1, len(self.coverages) - 1))
-        return ax.fill_between(
-            self.grid, *self.intervals[i].T, color=shade, linewidth=0, label=f"{self.coverages[i]:.3g} interval"
-        )
+        label = f"{self.coverages[i]:.3g} interval"
+        return ax.fill_between(self.grid, *self.intervals[i].T, color=shade, linewidth=0, label=label)
 
     def _expert(self, ax: Axes, k: int) -> Any:
-        """Mean of expert k in pieces of the opacity that its gate probability there gives; its handle for the legend."""
+        """Mean of expert k, in pieces as opaque as its gate probability is there; a handle for the legend."""
         from matplotlib.collections import LineCollection
         from matplotlib.colors import to_rgba
         from matplotlib.lines import Line2D
@@ -234,8 +235,8 @@ class BandDisplay:
         opacity = self.proba[:, k] / self.proba.max()
         colors = [to_rgba(color(k), a) for a in (opacity[1:] + opacity[:-1]) / 2]
         pieces = np.stack([points[:-1], points[1:]], axis=1)
-        ax.add_collection(LineCollection(list(pieces), colors=colors, linewidths=2.0, zorder=2.2), autolim=False)
-        return Line2D([], [], color=color(k), linestyle=dash(k), linewidth=2.0, label=self.labels[k])
+        ax.add_collection(LineCollection(list(pieces), colors=colors, linewidths=3.5, zorder=2.2), autolim=False)
+        return Line2D([], [], color=color(k), linewidth=3.0, label=self.labels[k])
 
 
 def _check_coverages(coverages: Any) -> np.ndarray:
@@ -244,12 +245,3 @@ def _check_coverages(coverages: Any) -> np.ndarray:
     if values.ndim != 1 or not len(values) or not ((values > 0) & (values < 1)).all():
         raise ValueError(f"coverages must lie between 0 and 1 (both excluded), got {coverages!r}.")
     return np.unique(values)[::-1]
-
-
-def _dots(column: np.ndarray, y: Any, n_rows: int) -> np.ndarray:
-    if y is None:
-        return np.empty((0, 2))
-    y = np.asarray(y, dtype=np.float64)
-    if y.shape != (n_rows,):
-        raise ValueError(f"X has {n_rows} rows, but y has shape {y.shape}.")
-    return np.column_stack([column, y[dotted(n_rows)]])

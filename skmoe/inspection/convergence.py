@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .._pipeline import inside
-from .canvas import axes, legend_above, pyplot
+from .canvas import axes, legend_above
 from .palette import GREY, color
 
 if TYPE_CHECKING:
@@ -21,15 +21,18 @@ class ConvergenceDisplay:
     """The objective of every start against its passes, the best one in colour.
 
     Use it to see how many optima there are, whether more starts would help, and what the acceleration does. The default
-    scale is the gap to the best start in nats, in logs: a start that ends on a shelf above the others ended in a lower
-    optimum, or was stopped early. It is recommended to make it by `from_estimator`.
+    scale is the gap in nats, in logs, to where the best start is going: its last objective and what its next step
+    promised. A start that ends above the others ended in a lower optimum, or was stopped early. It is recommended to
+    make it by `from_estimator`.
 
     Parameters
     ----------
     passes : list of ndarray
         Passes over the rows of each start.
     objectives : list of ndarray
-        Penalised log-likelihood after them, in nats.
+        Penalised log-likelihood at each of them, in nats.
+    top : float
+        Objective that the gap is counted from.
     best : int
         The start with the highest objective.
     floor : float
@@ -54,10 +57,11 @@ class ConvergenceDisplay:
     (3, True)
     """
 
-    def __init__(self, *, passes: list[np.ndarray], objectives: list[np.ndarray], best: int, floor: float):
+    def __init__(self, *, passes: list[np.ndarray], objectives: list[np.ndarray], best: int, top: float, floor: float):
         self.passes = passes
         self.objectives = objectives
         self.best = best
+        self.top = top
         self.floor = floor
 
     @classmethod
@@ -69,7 +73,7 @@ class ConvergenceDisplay:
         estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
             Fitted. Of an average all fits are shown.
         scale : {"gap", "objective"}, default="gap"
-            Gap to the best start in nats on a log scale, or the objective itself.
+            Gap to where the best start is going, in nats on a log scale, or the objective itself.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -84,10 +88,12 @@ class ConvergenceDisplay:
         """
         model = inside(estimator, None).model
         histories = model.start_histories_
+        best = int(np.argmax(model.start_objectives_))
         display = cls(
             passes=[np.array([step["pass"] for step in history]) for history in histories],
             objectives=[np.array([step["objective"] for step in history]) for history in histories],
-            best=int(np.argmax(model.start_objectives_)),
+            best=best,
+            top=histories[best][-1]["objective"] + histories[best][-1]["decrement"],
             floor=model.tol,
         )
         return display.plot(ax, scale=scale)
@@ -100,7 +106,7 @@ class ConvergenceDisplay:
         ax : matplotlib Axes, default=None
             None makes a new figure.
         scale : {"gap", "objective"}, default="gap"
-            Gap to the best start in nats on a log scale, or the objective itself.
+            Gap to where the best start is going, in nats on a log scale, or the objective itself.
 
         Returns
         -------
@@ -109,18 +115,16 @@ class ConvergenceDisplay:
         """
         if scale not in SCALES:
             raise ValueError(f"scale={scale!r}: expected one of {SCALES}.")
-        pyplot()
         ax = axes(ax)
-        top = self.objectives[self.best][-1]
         others = [i for i in range(len(self.passes)) if i != self.best]
         lines = []
         for i in [*others, self.best]:
             values = self.objectives[i]
-            shown = values if scale == "objective" else np.maximum(top - values, self.floor)
-            own = {"color": color(0), "linewidth": 2.0} if i == self.best else {"color": GREY, "linewidth": 1.0}
-            lines += ax.plot(self.passes[i], shown, **own)
-            ax.plot(self.passes[i][-1:], shown[-1:], "o", markersize=4, clip_on=False, color=own["color"])
-        lines[-1].set_label(f"best of {len(self.passes)} starts")
+            shown = values if scale == "objective" else np.maximum(self.top - values, self.floor)
+            own = color(0) if i == self.best else GREY
+            lines += ax.plot(self.passes[i], shown, color=own, linewidth=2.0 if i == self.best else 1.0)
+            ax.plot(self.passes[i][-1:], shown[-1:], "o", markersize=4, clip_on=False, color=own)
+        lines[-1].set_label(f"best of {len(self.passes)} starts" if others else "the only start")
         if others:
             lines[0].set_label("other starts")
         ax.set_xlabel("passes over the rows")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 
-from .._estimator import MixtureOfExperts
 from .._pipeline import inside
-from .canvas import axes, pyplot
+from .canvas import axes, inches
+from .coefficients import check_target, facts, slopes
 from .members import chosen
-from .palette import INK, color, labels
+from .palette import INK, color, labels, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Inches that a number needs, across and down.
-_CELL = (0.42, 0.15)
+#: Points: the largest and the smallest size of texts in cells; and what a character needs across, in sizes.
+_LARGEST, _SMALLEST, _CHARACTER = 8.5, 4.5, 0.65
+
+#: Part of the largest coefficient from which cells are so dark that their numbers are white.
+_DARK = 0.7
 
 
 class ExpertDisplay:
@@ -138,15 +141,17 @@ class ExpertDisplay:
         NotFittedError
             Where the estimator is not fitted.
         """
+        if not isinstance(max_features, Integral) or int(max_features) < 1:
+            raise ValueError(f"max_features must be an int of at least 1, got {max_features!r}.")
         model, rows, names = inside(estimator, X)
         model = chosen(model, member)
-        target = _target(model, target)
+        target = check_target(model, target)
         seen, sd = model._fitted.expert.index, model._fitted.expert.units.scale
         varies = np.isfinite(sd)
         seen, sd = seen[varies], sd[varies]
         if not len(seen):
             raise ValueError("The experts see no column that varies, so there are no coefficients to show.")
-        comparable = _slopes(model, target)[:, seen] * sd
+        comparable = slopes(model, target)[:, seen] * sd
         order = np.argsort(-(model.expert_share_ @ np.abs(comparable)), kind="stable")[:max_features]
         if not standardize:
             order = np.sort(order)
@@ -154,7 +159,7 @@ class ExpertDisplay:
         display = cls(
             coef=coef.T,
             features=[names[j] for j in seen[order]],
-            facts=_facts(model, rows, y, target),
+            facts=facts(model, rows, y, target),
             labels=labels(model.tree_),
             standardized=standardize,
             n_hidden=len(seen) - len(order),
@@ -175,78 +180,58 @@ class ExpertDisplay:
         ExpertDisplay
             Itself, with `ax_` and `figure_` those just drawn on.
         """
-        pyplot()
         n_rows, n_experts = self.coef.shape
         top = -len(self.facts)
         ax = axes(ax, (2.2 + 0.6 * max(3, n_experts), 1.3 + 0.24 * (n_rows - top)))
         limit = np.abs(self.coef).max(axis=None if self.standardized else 1, keepdims=True)
         limit = np.where(limit > 0, limit, 1.0)
         edges = np.arange(n_experts + 1) - 0.5, np.arange(n_rows + 1) - 0.5
-        ax.pcolormesh(*edges, self.coef / limit, cmap="RdBu_r", vmin=-1.25, vmax=1.25, edgecolors="white", linewidth=1)
+        ax.pcolormesh(*edges, self.coef / limit, cmap="RdBu_r", vmin=-1.2, vmax=1.2, edgecolors="white", linewidth=1)
         for k in range(n_experts):
             ax.plot([k - 0.46, k + 0.46], [top - 0.62] * 2, color=color(k), linewidth=3, clip_on=False)
-            for i, texts in enumerate(self.facts.values()):
-                ax.text(k, top + i, texts[k], ha="center", va="center", fontsize="small", color=INK)
         ax.set(xlim=(-0.5, n_experts - 0.5), ylim=(n_rows - 0.5, top - 0.5))
         ax.set_yticks(np.arange(top, n_rows), [*self.facts, *self.features], fontsize="small")
         ax.xaxis.tick_top()
-        ax.set_xticks(range(n_experts), [label.removeprefix("expert ").replace(" ", "\n") for label in self.labels])
+        ax.set_xticks(range(n_experts), [short(label).replace(" ", "\n") for label in self.labels])
         ax.xaxis.set_label_position("top")
         ax.set(xlabel="expert")
         ax.tick_params(length=0)
+        ax.tick_params(axis="x", pad=7)
         ax.spines[:].set_visible(False)
-        ax.text(0.5, -0.02, self._caption(), transform=ax.transAxes, ha="center", va="top", fontsize="small")
-        self._numbers(ax, limit)
+        below: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top", "ha": "right"}
+        ax.annotate(self._caption(), (1, 0), (0, -4), fontsize="small", **below)
+        self._write(ax, self.coef / limit, _texts(self.coef, limit))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _numbers(self, ax: Axes, limit: np.ndarray) -> None:
-        """The coefficients as texts, where the cells are large enough for them."""
-        box = ax.get_window_extent().transformed(ax.get_figure(root=True).dpi_scale_trans.inverted())  # type: ignore[union-attr]
-        n_rows, n_experts = self.coef.shape
-        if box.width / n_experts < _CELL[0] or box.height / (n_rows + len(self.facts)) < _CELL[1]:
+    def _write(self, ax: Axes, strength: np.ndarray, numbers: np.ndarray) -> None:
+        """Facts, and the coefficients where there is room, in one size that fits."""
+        top, (width, height) = -len(self.facts), inches(ax)
+        across = 72 * width / (len(self.labels) * _CHARACTER)
+        down = 72 * height / (len(self.coef) - top) / 1.2
+        style: dict[str, Any] = {"ha": "center", "va": "center"}
+        for i, texts in enumerate(self.facts.values()):
+            size = float(np.clip(min(across / max(map(len, texts)), down), _SMALLEST, _LARGEST))
+            for k, text in enumerate(texts):
+                ax.text(k, top + i, text, fontsize=size, color=INK, **style)
+        size = min(_LARGEST, across / max(map(len, numbers.flat)), down)
+        if size < _SMALLEST:
             return
-        for (j, k), value in np.ndenumerate(self.coef):
-            decimals = int(np.clip(1 - np.floor(np.log10(np.broadcast_to(limit, self.coef.shape)[j, k])), 0, 6))
-            ax.text(k, j, f"{value:.{decimals}f}", ha="center", va="center", fontsize="small", color=INK)
+        for (j, k), text in np.ndenumerate(numbers):
+            ax.text(k, j, text, fontsize=size, color="white" if abs(strength[j, k]) > _DARK else INK, **style)
 
     def _caption(self) -> str:
         of = "coefficient" if self.target is None else f"log-odds of {self.target}"
-        unit = "per sd of the column" if self.standardized else "in the units of the column; colours within a row"
-        hidden = f"\n{self.n_hidden} features with smaller ones not shown" if self.n_hidden else ""
-        return f"{of}, {unit}{hidden}"
+        lines = [f"{of}, per sd of the column" if self.standardized else f"{of}, per unit of the column"]
+        if not self.standardized:
+            lines.append("colours compare within a row")
+        if self.n_hidden:
+            lines.append(f"{self.n_hidden} features with smaller ones not shown")
+        return "\n".join(lines)
 
 
-def _target(model: MixtureOfExperts, target: Any) -> Any:
-    """The class whose coefficients are shown; None for a regressor."""
-    if not is_classifier(model):
-        if target is not None:
-            raise ValueError(f"target={target!r} names a class, but {type(model).__name__} predicts numbers.")
-        return None
-    classes = model.classes_.tolist()
-    if target is None and len(classes) == 2:
-        return classes[1]
-    if target not in classes:
-        raise ValueError(f"target={target!r}: name the class whose coefficients to show, one of {classes}.")
-    return target
-
-
-def _slopes(model: MixtureOfExperts, target: Any) -> np.ndarray:
-    """Slopes (n_experts, n_features) in the user's units, of the log-odds of the target."""
-    if target is None:
-        return model.expert_coef_
-    position = model.classes_.tolist().index(target)
-    if model.expert_coef_.ndim == 3:
-        return model.expert_coef_[:, :, position]
-    return model.expert_coef_ if position == 1 else -model.expert_coef_
-
-
-def _facts(model: MixtureOfExperts, X: Any, y: Any, target: Any) -> dict[str, list[str]]:
-    facts = {"share": [f"{share:.0%}" for share in model.expert_share_]}
-    if hasattr(model, "expert_scale_"):
-        facts["scale"] = ["-" if np.isnan(scale) else f"{scale:.3g}" for scale in model.expert_scale_]
-    if target is not None and X is not None and y is not None:
-        h = model.responsibilities(X, y)
-        rate = h.T @ (np.asarray(y) == target) / h.sum(axis=0)
-        facts[f"rate of {target}"] = [f"{r:.2g}" if r < 0.1 else f"{r:.2f}" for r in rate]
-    return facts
+def _texts(coef: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Coefficients as texts, with the two leading digits of the largest that they are compared with."""
+    decimals = np.broadcast_to(np.clip(1 - np.floor(np.log10(limit)), 0, 9).astype(int), coef.shape)
+    rounded = [f"{round(c, d) + 0.0:.{d}f}" for c, d in zip(coef.flat, decimals.flat, strict=True)]
+    return np.array([text.replace("-", "\N{MINUS SIGN}") for text in rounded]).reshape(coef.shape)

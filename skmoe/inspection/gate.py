@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .._pipeline import inside
-from .canvas import axes, legend_above, pyplot
+from .canvas import axes, legend_above
 from .members import chosen
 from .palette import GREY, INK, color, dash, labels
 from .section import axis_label, section
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Part of the expert's colour, against the background, where its probability is one: dots stay visible on it.
-_FULL = 0.75
+_FULL = 0.6
 
 #: A region narrower than this part of the grid has no room for a number.
 _ROOM = 0.03
@@ -165,7 +165,6 @@ class GateDisplay:
         GateDisplay
             Itself, with `ax_` and `figure_` those just drawn on.
         """
-        pyplot()
         ax = axes(ax)
         draw = self._curves if len(self.grid) == 1 else self._regions
         draw(ax, data)
@@ -192,7 +191,10 @@ class GateDisplay:
             self._border(ax, k, best == k)
             self._number(ax, k, best == k)
         if data:
-            ax.plot(*self.dots.T, "o", color=INK, markersize=2, markeredgewidth=0, alpha=0.5, zorder=2.5)
+            ends = np.array([axis[[0, -1]] for axis in self.grid])
+            within = ((self.dots >= ends[:, 0]) & (self.dots <= ends[:, 1])).all(axis=1)
+            style: dict[str, Any] = {"color": INK, "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.5, "zorder": 2.5}
+            ax.plot(*self.dots[within].T, "o", clip_on=False, **style)
         ax.set(xlim=self.grid[0][[0, -1]], ylim=self.grid[1][[0, -1]], ylabel=self.features[1])
         legend_above(ax, [Patch(facecolor=color(k), alpha=_FULL, label=label) for k, label in enumerate(self.labels)])
 

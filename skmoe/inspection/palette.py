@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..tree import Tree
 
-#: Okabe & Ito's colours, told apart by colour-blind readers too; yellow late because lines of it are faint on white.
-#: https://jfly.uni-koeln.de/color/
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
+#: Okabe & Ito's colours, told apart by colour-blind readers too. Black is left to what is no expert (its place has the
+#: wine of Tol's muted scheme), and yellow comes last because lines of it are faint on white.
+#: https://jfly.uni-koeln.de/color/ and https://sronpersonalpages.nl/~pault/
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255", "#F0E442")
 
 #: From the ninth expert colours come again with other dashes.
-DASHES = ("-", "--", ":", "-.")
+DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 #: What is no expert: rows, and the mixture as a whole.
 GREY, INK = "#8C8C8C", "#262626"
@@ -26,9 +29,14 @@ def color(k: int) -> str:
     return COLORS[k % len(COLORS)]
 
 
-def dash(k: int) -> str:
+def dash(k: int) -> Literal["-", "--", ":", "-."]:
     """Dashes of a line of expert k."""
     return DASHES[k // len(COLORS) % len(DASHES)]
+
+
+def short(label: str) -> str:
+    """A label where the word expert stands beside it already."""
+    return label.removeprefix("expert ")
 
 
 def labels(tree: Tree) -> list[str]:

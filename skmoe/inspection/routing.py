@@ -9,9 +9,9 @@ import numpy as np
 
 from .._pipeline import inside
 from ..routing import RoutingReport, routing_report, row_entropy
-from .canvas import pyplot, side_by_side
+from .canvas import legend_above, pair
 from .members import chosen
-from .palette import GREY, INK, color, labels
+from .palette import GREY, INK, color, labels, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,26 +178,32 @@ class RoutingDisplay:
         RoutingDisplay
             Itself, with `axes_`, `ax_` and `figure_` those just drawn on.
         """
-        pyplot()
-        left, right = side_by_side(ax, (7.0, 1.6 + 0.24 * max(5, len(self.labels))))
+        left, right = pair(ax, (7.0, 1.6 + 0.22 * max(6, len(self.labels))))
         self._usage(left)
         self._entropies(right)
         self.axes_, self.ax_, self.figure_ = (left, right), left, left.figure
         return self
 
     def _usage(self, ax: Axes) -> None:
-        at = np.arange(len(self.labels))
-        ax.barh(at, self.report.usage, height=0.7, color=[color(k) for k in at], label="mean probability")
-        ax.plot(self.report.chosen, at, "D", color="white", markeredgecolor=INK, markersize=5, label="most probable")
+        from matplotlib.patches import Patch
+
+        at = range(len(self.labels))
+        ax.barh(at, self.report.usage, height=0.7, color=[color(k) for k in at])
+        chosen = ax.plot(self.report.chosen, at, "D", color="white", markeredgecolor=INK, markersize=5, clip_on=False)
+        chosen[0].set(label="most probable", zorder=3)
         ax.axvline(1 / len(at), color=GREY, linestyle=":", linewidth=1)
-        ax.set_yticks(at, self.labels)
-        ax.set(ylim=(len(at) - 0.4, -0.6), xlim=(0, None), xlabel=f"share of rows ({self.of})")
-        ax.set_title(f"{self.report.effective_experts:.2f} effective experts of {len(at)}", fontsize="medium")
+        ax.set_yticks(at, [short(label) for label in self.labels])
+        ax.set(ylim=(len(at) - 0.4, -0.6), xlim=(0, None), xlabel=f"share of rows ({self.of})", ylabel="expert")
+        count = f"{self.report.effective_experts:.2f} effective experts of {len(at)}"
+        legend_above(ax, [Patch(color=GREY, label="mean probability"), chosen[0]], title=count)
 
     def _entropies(self, ax: Axes) -> None:
         highest = max(np.log(len(self.labels)), 1e-3)
-        ax.hist(self.entropy, bins=np.linspace(0, highest, 31), weights=self.share, color=GREY)
+        ax.hist(self.entropy, bins=np.linspace(0, highest, 31).tolist(), weights=self.share, color=GREY)
         ax.axvline(self.report.entropy, color=INK, linewidth=1.2)
-        ax.set(xlim=(0, highest), xlabel="entropy of a row (nats)", ylabel="share of rows")
+        ax.set(
+            xlim=(0, highest), xlabel=f"entropy of a row (nats), mean {self.report.entropy:.2f}", ylabel="share of rows"
+        )
         above = ax.secondary_xaxis("top", functions=(np.exp, lambda n: np.log(np.maximum(n, 1e-9))))
+        above.set_xticks(np.unique(np.geomspace(1, len(self.labels), 5).round()))
         above.set_xlabel("experts a row is shared by")

@@ -28,7 +28,7 @@ class Section(NamedTuple):
     held : dict of str to object
         Values of the other columns.
     dots : ndarray of shape (n_dots, n_names)
-        Some rows of X, see `dotted`.
+        At most 1,000 rows of X, evenly taken: more dots hide each other.
     """
 
     names: tuple[str, ...]
@@ -76,8 +76,18 @@ def section(
 
 
 def dotted(n_rows: int) -> slice:
-    """At most 1,000 rows, evenly taken: more dots hide each other."""
+    """The rows that are drawn as dots."""
     return slice(None, None, max(1, -(-n_rows // _MOST_DOTS)))
+
+
+def beside(dots: np.ndarray, y: Any, n_rows: int) -> np.ndarray:
+    """Dots with the responses of their rows, (n_dots, n_names + 1); no dots where there is no y."""
+    if y is None:
+        return np.empty((0, dots.shape[1] + 1))
+    y = np.asarray(y, dtype=np.float64)
+    if y.shape != (n_rows,):
+        raise ValueError(f"X has {n_rows} rows, but y has shape {y.shape}.")
+    return np.column_stack([dots, y[dotted(n_rows)]])
 
 
 def axis_label(name: str, held: dict[str, Any]) -> str:
@@ -89,7 +99,7 @@ def axis_label(name: str, held: dict[str, Any]) -> str:
 
 
 def _check_grid(resolution: Any, percentiles: Any) -> None:
-    if not isinstance(resolution, Integral) or resolution < 2:
+    if not isinstance(resolution, Integral) or int(resolution) < 2:
         raise ValueError(f"grid_resolution must be an int of at least 2, got {resolution!r}.")
     ends = list(percentiles) if isinstance(percentiles, Sequence) else []
     if len(ends) != 2 or not all(isinstance(end, Real) for end in ends) or not 0 <= ends[0] < ends[1] <= 1:
@@ -116,7 +126,7 @@ def _positions(features: Any, names: list[str], most: int) -> list[int]:
 def _position(feature: Any, names: list[str]) -> int:
     if isinstance(feature, str) and feature in names:
         return names.index(feature)
-    if isinstance(feature, Integral) and not isinstance(feature, bool) and -len(names) <= feature < len(names):
+    if isinstance(feature, Integral) and not isinstance(feature, bool) and -len(names) <= int(feature) < len(names):
         return int(feature) % len(names)
     raise ValueError(f"There is no column {feature!r}: expected an index below {len(names)}, or a name among {names}.")
 
