@@ -19,6 +19,9 @@ from .tables import Table
 #: The mixture stands out; the others are told apart by colour and dashes.
 STYLES = (("#8C8C8C", ":"), ("#E69F00", "--"), ("#009E73", "-."), ("#0072B2", "-"))
 
+#: Smaller probabilities are drawn here: those of a forest go down to zero.
+LOWEST = 1e-4
+
 
 def precision_recall(results: Sequence[Result], table: Table) -> Figure:
     """Precision against the share of frauds found, and where each threshold stands."""
@@ -51,9 +54,9 @@ def calibration(results: Sequence[Result], table: Table) -> Figure:
     lowest = 1.0
     for result, (color, dashes) in zip(results, STYLES, strict=True):
         bins = [b for b in reliability(y, result.score, weight) if b.observed > 0]
-        predicted, observed = [b.predicted for b in bins], [b.observed for b in bins]
+        predicted, observed = [max(b.predicted, LOWEST) for b in bins], [b.observed for b in bins]
         ax.plot(predicted, observed, color=color, ls=dashes, marker="o", ms=4, label=result.name)
-        lowest = min(lowest, *(p for p in predicted if p > 0), *observed)
+        lowest = min(lowest, *predicted, *observed)
     ends = (lowest / 2, 1.2)
     ax.plot(ends, ends, color="black", lw=0.8)
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
@@ -87,11 +90,12 @@ def gate(result: Result, table: Table) -> Figure:
 
 
 def heeded(result: Result, table: Table) -> list[str]:
-    """The two numbers of the table with the largest slopes of the gate, per standard deviation."""
+    """The two numbers of the table with the largest slopes of the gate, towards the experts that take the frauds."""
     model = result.model[-1].members_[0]
     columns = result.model[:-1].get_feature_names_out()
-    X = result.model[:-1].transform(table.X.iloc[table.train])
-    strength = np.abs(model.gate_coef_ * X.std(axis=0)).max(axis=0)
+    X, y = result.model[:-1].transform(table.X.iloc[table.train]), table.y[table.train]
+    taken = model.responsibilities(X[y == 1], y[y == 1]).mean(axis=0)
+    strength = taken @ np.abs(model.gate_coef_) * X.std(axis=0)
     numbers = [j for j in np.argsort(-strength) if columns[j] in table.X.columns]
     return [str(columns[j]) for j in numbers[:2]]
 
