@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
@@ -17,7 +19,7 @@ def blocks(time: np.ndarray, label_time: np.ndarray, n_splits: int, share: float
     """The last ``share`` of the rows in ``n_splits`` blocks of time; each is tested by what was known before it."""
     edges = np.quantile(time, np.linspace(1 - share, 1, n_splits + 1))
     edges[-1] = np.inf
-    return [known_before(start, time, label_time, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    return [known_before(start, time, label_time, stop) for start, stop in pairwise(edges)]
 
 
 def shuffled(y: np.ndarray, n_splits: int, share: float, seed: int) -> list[Split]:

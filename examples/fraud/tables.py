@@ -35,13 +35,12 @@ class Table(NamedTuple):
     test: np.ndarray
     folds: list[Split]
     story: str
-    amount_column: str | None = None
     scenario: np.ndarray | None = None
 
 
 def simulated(seed: int, quick: bool) -> Table:
-    """Payments of 90 days, or of few customers over 80."""
-    n_customers, n_days, test_day = (150, 80, 62) if quick else (600, 90, 67)
+    """Payments of 105 days, or of few customers over 80."""
+    n_customers, n_days, test_day = (150, 80, 62) if quick else (600, 105, 82)
     payments = make_transactions(n_customers, 2 * n_customers, n_days, random_state=seed)
     X = pd.DataFrame(payments.data, columns=payments.feature_names)
     # Before day 37 the windows of 30 days, which end a week ago, are incomplete.
@@ -60,7 +59,6 @@ def simulated(seed: int, quick: bool) -> Table:
         folds=check_frauds(payments.target[train], folds),
         story=f"Train on days 37-{payments.day[train].max()}, test on days {test_day}-{n_days - 1}: "
         "a label is known after a week, and no row trains before that.",
-        amount_column="amount",
         scenario=payments.scenario,
     )
 
@@ -105,7 +103,6 @@ def from_frame(frame: pd.DataFrame, options: Namespace) -> Table:
         test=test,
         folds=folds,
         story=story + ("" if options.amount else f" No --amount: every missed fraud costs {LOSS:.0f}."),
-        amount_column=options.amount,
     )
 
 

@@ -27,8 +27,8 @@ from sklearn.base import is_classifier
 from .._estimator import MixtureOfExperts
 from .._pipeline import inside
 
-#: Experts with less than this of the gate and of the answer are told together.
-SMALL = 0.05
+#: Experts with less than this of the gate and of the answer are told together, and so are those beyond this number.
+SMALL, MOST = 0.05, 5
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,11 @@ class Explanation:
 
     @property
     def telling(self) -> np.ndarray:
-        """Experts that matter, largest part of the answer first."""
-        order = np.argsort(-self.part, kind="stable")
-        return order[(self.part[order] >= SMALL) | (self.weight[order] >= SMALL)]
+        """The experts that matter most, at most five, largest part of the answer first."""
+        matter = np.maximum(self.part, self.weight)
+        most = np.argsort(-matter, kind="stable")[:MOST]
+        most = most[matter[most] >= SMALL]
+        return most[np.argsort(-self.part[most], kind="stable")]
 
     def __str__(self) -> str:
         return self.words()
@@ -116,8 +118,15 @@ class Explanation:
         if self.target is None:
             return f"Predicted {shown(self.answer)}; the mean over the reference rows is {shown(self.base)}."
         times = self.answer / self.base if self.base > 0 else np.inf
+        many = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
         event = str(self.target) if event is None else event
-        return f"Probability of {event} {self.answer:.2g}, {times:.3g} times the base rate of {self.base:.2g}."
+        return f"Probability of {event} {self.said(self.answer)}, {many} times the base rate of {self.base:.2g}."
+
+    def said(self, answer: float) -> str:
+        """A probability, never rounded to zero or one; or a mean."""
+        if self.target is None:
+            return shown(answer)
+        return "less than 0.001" if answer < 0.001 else "more than 0.999" if answer > 0.999 else f"{answer:.3f}"
 
     def _of_experts(self) -> Iterator[str]:
         known = self.target is not None
@@ -125,7 +134,7 @@ class Explanation:
             part = f", {self.part[k]:.0%} of the probability" if known else ""
             yield (
                 f"{self.experts[k].capitalize()} answers with weight {self.weight[k]:.2f}: "
-                f"alone it says {shown(self.alone[k])}{part}."
+                f"alone it says {self.said(self.alone[k])}{part}."
             )
         others = np.setdiff1d(np.arange(len(self.part)), self.telling)
         if len(others):

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .canvas import axes
-from .explanation import SMALL, Explanation, explain, shown
+from .explanation import MOST, SMALL, Explanation, explain, shown
 from .palette import COLORS, GREY, INK, color
 
 
@@ -60,12 +60,11 @@ class ExplanationDisplay:
             Most columns shown.
         """
         why = self.explanation
-        ax = axes(ax, (8, 1.6 + 0.42 * min(n_columns, len(why.columns))))
+        ax = axes(ax, (8, 2.2 + 0.36 * min(n_columns, len(why.columns))))
         largest = np.argsort(-np.abs(why.contributions), kind="stable")[:n_columns]
         height = np.arange(len(largest))
         ends = {True: np.zeros(len(largest)), False: np.zeros(len(largest))}
-        for label, shade, of_expert in self._layers():
-            width = of_expert[largest]
+        for label, shade, width in self._layers(largest):
             start = np.where(width > 0, ends[True], ends[False])
             ax.barh(height, width, left=start, height=0.62, color=shade, label=label)
             ends[True] += np.maximum(width, 0)
@@ -74,9 +73,10 @@ class ExplanationDisplay:
         ax.axvline(0, color=INK, lw=0.8)
         ax.set_yticks(height, [f"{why.columns[j]} = {shown(why.values[j])}" for j in largest])
         ax.invert_yaxis()
+        ax.use_sticky_edges = False
         ax.set_xlabel(self._unit())
         ax.set_title(why.headline(event).rstrip("."), fontsize="medium", loc="left")
-        ax.legend(fontsize="small", frameon=False)
+        ax.legend(fontsize="small", frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.3, -0.14))
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)
         self.ax_, self.figure_ = ax, ax.figure
@@ -87,14 +87,15 @@ class ExplanationDisplay:
             return "contribution to the linear predictor, against the average row"
         return "contribution to the log-odds, against the average row"
 
-    def _layers(self) -> Iterator[tuple[str, Any, np.ndarray]]:
-        """Label, colour and contributions (n_columns,) of each expert that matters, and of the others together."""
+    def _layers(self, columns: np.ndarray) -> Iterator[tuple[str, Any, np.ndarray]]:
+        """Label, colour and contributions (n_columns,) of the experts with the largest, and of the others together."""
         why = self.explanation
-        terms = why.part[:, None] * why.by_expert
-        telling = [k for k in why.telling if why.part[k] >= SMALL]
+        terms = why.part[:, None] * why.by_expert[:, columns]
+        size = np.abs(terms).sum(axis=1)
+        telling = [int(k) for k in np.argsort(-size, kind="stable")[:MOST] if size[k] >= SMALL * size.sum()]
         for place, k in enumerate(telling):
-            label = f"{why.experts[k]}: weight {why.weight[k]:.2f}, says {shown(why.alone[k])}"
+            label = f"{why.experts[k]}: weight {why.weight[k]:.2f}, says {why.said(why.alone[k])}"
             # Colours of the experts as in the other figures; many experts take them in turn.
-            yield label, color(int(k) if len(terms) <= len(COLORS) else place), terms[k]
+            yield label, color(k if len(terms) <= len(COLORS) else place), terms[k]
         if len(telling) < len(terms):
             yield "other experts", GREY, np.delete(terms, telling, axis=0).sum(axis=0)

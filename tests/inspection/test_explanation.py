@@ -148,8 +148,9 @@ def test_polars_frames():
 def test_words(model):
     why = explain(model, row, X, target="fraud")
     lines = str(why).splitlines()
-    times = why.answer / why.base
-    assert lines[0] == f"Probability of fraud {why.answer:.2g}, {times:.3g} times the base rate of {why.base:.2g}."
+    assert why.answer / why.base < 10
+    times = f"{why.answer / why.base:.2g}"
+    assert lines[0] == f"Probability of fraud {why.answer:.3f}, {times} times the base rate of {why.base:.2g}."
     k = int(why.part.argmax())
     assert lines[1].startswith(f"Expert {k} answers with weight {why.weight[k]:.2f}: alone it says ")
     assert why.words("a chargeback").startswith("Probability of a chargeback")
@@ -163,7 +164,7 @@ def test_experts_that_say_little_are_told_together():
     model = MoEClassifier(4, n_init=3, combine_inits="average", random_state=0).fit(X, binary)
     why = explain(model, row, X)
     named = [line for line in str(why).splitlines() if " answers with weight " in line]
-    assert len(named) == len(why.telling) < 12
+    assert len(named) == len(why.telling) <= 5
     assert " of fit " in named[0]
     others = 12 - len(named)
     assert f"The {others} other experts have weight" in str(why)
