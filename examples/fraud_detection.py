@@ -1,170 +1,183 @@
-"""Card fraud: a mixture of logistic experts beside logistic regression and gradient boosting.
+"""Card fraud, from payments to decisions: a mixture of experts beside what one would use else.
 
-    python examples/fraud_detection.py                                    simulated payments, nothing to download
-    python examples/fraud_detection.py --data cards.csv --label Class     your own table: a header, then numbers
-    python examples/fraud_detection.py --data cards.npz --label y --weight w    arrays X, y, w
+    python examples/fraud_detection.py                                        simulated payments, nothing to download
+    python examples/fraud_detection.py --data cards.csv --label Class --time Time --amount Amount
+    python examples/fraud_detection.py --data cards.parquet --weight w        Parquet, or npz with arrays X, y, w
 
-Trains on the past, scores the days after, prints one table, and says in words what each expert stands for.
+Settings are chosen, and thresholds tuned, on days before the test, and no row trains before its label is known. The
+parts are in `examples/fraud/`, a concept a file.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+import sklearn
+from fraud.calibration import reliability
+from fraud.columns import prepared
+from fraud.models import candidates
+from fraud.progress import Progress
+from fraud.scenarios import taken
+from fraud.study import HEAD, Result, n_fits, study
+from fraud.tables import Table, from_frame, read_frame, simulated
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
-from skmoe import MoEClassifier
-from skmoe.datasets import make_transactions
-
-
-class Table(NamedTuple):
-    """Rows with labels and weights, and the rows to train on and to test on."""
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    names: list[str]
-    train: np.ndarray
-    test: np.ndarray
-    split: str
+from skmoe.exceptions import CollapseWarning
+from skmoe.inspection import Explanation, explain
 
 
-def simulated(seed: int) -> Table:
-    """Payments of 90 days. Training starts once the 30-day windows are full; a week passes before labels are known."""
-    payments = make_transactions(random_state=seed)
-    train = np.flatnonzero((payments.day >= 37) & (payments.day < 60))
-    test = np.flatnonzero(payments.day >= 67)
-    weight = np.ones(len(payments.target))
-    split = "train on days 37-59, test on days 67-89 (labels are known after a week)"
-    return Table(payments.data, payments.target, weight, list(payments.feature_names), train, test, split)
+def main(argv: Sequence[str] | None = None) -> list[Result]:
+    """The story, top to bottom."""
+    options = arguments(argv)
+    began = time.perf_counter()
+    table = (
+        simulated(options.seed, options.quick)
+        if options.data is None
+        else from_frame(read_frame(options.data), options)
+    )
+    print(introduction(table, options.fee))
+    # One OpenMP thread: a boosting fit takes a second, and with two it waits for the other wherever cores are shared.
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        threadpool_limits(1, "openmp"),
+        warnings.catch_warnings(),
+    ):
+        # While settings are tried, a fit that stops early or has an idle expert is an answer like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", CollapseWarning)
+        results = compare(table, options)
+    mixture = results[-1]
+    print(settings(results))
+    print(calibration(mixture, table))
+    if table.scenario is not None:
+        print(scenarios(mixture, table))
+    reasons = why(mixture, table)
+    for title, reason in reasons.items():
+        print(f"\n{title}\n{reason.words('fraud')}")
+    if not options.no_figures:
+        save_figures(results, reasons, table, options)
+    print(f"\nAll of it took {time.perf_counter() - began:.0f} s.")
+    return results
 
 
-def read_table(path: Path, label: str | None, weight: str | None, order: str | None, seed: int) -> Table:
-    """A CSV file with a header, or an npz file with arrays X, the labels, and perhaps weights."""
-    if path.suffix == ".npz":
-        arrays = np.load(path, allow_pickle=False)
-        X, y = arrays["X"].astype(float), arrays[label or "y"].astype(int)
-        names = [f"x{j}" for j in range(X.shape[1])]
-        w = arrays[weight].astype(float) if weight else np.ones(len(y))
-        when = arrays[order] if order else None
-    else:
-        with path.open(encoding="utf-8") as lines:
-            header = [name.strip().strip('"') for name in lines.readline().split(",")]
-            values = np.genfromtxt((line.replace('"', "") for line in lines), delimiter=",")
-        columns = dict(zip(header, values.T, strict=True))
-        y = columns.pop(label or header[-1]).astype(int)
-        w = columns.pop(weight) if weight else np.ones(len(y))
-        when = columns[order] if order else None
-        X, names = np.column_stack(list(columns.values())), list(columns)
-    if when is None:
-        train, test = train_test_split(np.arange(len(y)), test_size=0.3, stratify=y, random_state=seed)
-        return Table(X, y, w, names, train, test, "stratified: 70 % to train, 30 % to test")
-    rows = np.argsort(when, kind="stable")
-    cut = int(0.7 * len(rows))
-    return Table(X, y, w, names, rows[:cut], rows[cut:], f"ordered by {order}: first 70 % to train, last 30 % to test")
+def introduction(table: Table, fee: float) -> str:
+    """How many payments, which are tested, and what fraud costs there."""
+    y, n_days = table.y[table.test], len(np.unique(table.day[table.test]))
+    lost = np.sum((table.weight * table.amount)[table.test] * y)
+    rate = np.average(table.y, weights=table.weight)
+    return (
+        f"{len(table.y):,} payments, {table.y.sum():,} frauds ({rate:.2%}), {table.X.shape[1]} columns\n{table.story}\n"
+        f"{len(table.train):,} payments to train ({table.y[table.train].sum():,} frauds), {len(y):,} to test on "
+        f"{n_days} days ({y.sum():,} frauds, which cost {lost:,.0f})\n"
+        f"A missed fraud costs its amount, an alert {fee:g}.\n"
+    )
 
 
-def models(n_experts: int, seed: int, n_jobs: int) -> dict[str, Pipeline]:
-    """Every model fills gaps the same way; columns that had gaps say so in a column of their own."""
-    # Five fits averaged; a long memory saves passes where there are many coefficients and few frauds.
-    mixture = MoEClassifier(n_experts, combine_inits="average", memory=40, random_state=seed, n_jobs=n_jobs)
+def compare(table: Table, options: argparse.Namespace) -> list[Result]:
+    """Every model, tuned with the same number of fits; a line each as soon as it is there."""
+    columns = prepared(table.X.iloc[table.train])
+    models = candidates(columns, options.seed, options.jobs, options.quick)
+    progress = Progress(sum(n_fits(model, table) for model in models))
+    progress.say(HEAD.format(k=options.alerts))
+    results = []
+    for model in models:
+        results.append(study(model, table, options.fee, options.alerts, progress))
+        progress.say(str(results[-1]))
+    return results
+
+
+def settings(results: Sequence[Result]) -> str:
+    """What every model chose."""
+    lines = ["\nChosen by average precision on earlier days, and the threshold by money"]
+    for result in results:
+        chosen = ", ".join(f"{name.removeprefix('model__')}={value}" for name, value in result.chosen.items())
+        lines.append(f"{result.name:20s}  {chosen}; alert from {result.threshold:.3f}")
+    return "\n".join(lines)
+
+
+def calibration(result: Result, table: Table) -> str:
+    """Bins of the mixture's probabilities against what happened."""
+    lines = [f"\nDo the probabilities of the {result.name} hold?", "  payments  predicted  observed"]
+    for b in reliability(table.y[table.test], result.score, table.weight[table.test]):
+        lines.append(f"{b.payments:10,.0f}  {b.predicted:9.2%}  {b.observed:8.2%}")
+    return "\n".join(lines)
+
+
+def scenarios(result: Result, table: Table) -> str:
+    """Which expert of the best single fit takes which kind of fraud of the test days."""
+    frauds = table.test[table.y[table.test] == 1]
+    best = result.model[-1].members_[0]
+    h = best.responsibilities(result.model[:-1].transform(table.X.iloc[frauds]), table.y[frauds])
+    lines = ["\nWho takes which kind of fraud? (best of the averaged fits, frauds of the test days)"]
+    for found in taken(h, table.scenario[frauds]):
+        lines.append(
+            f"{found.scenario:22s} {found.frauds:3d} frauds: expert {found.expert} takes {found.share:.0%} of them, "
+            f"and {found.purity:.0%} of its frauds are of this kind"
+        )
+    return "\n".join(lines)
+
+
+def why(result: Result, table: Table) -> dict[str, Explanation]:
+    """Reasons of the payment with the highest score, and of the largest fraud that went unseen."""
+    X, y, amount = table.X.iloc[table.test], table.y[table.test], table.amount[table.test]
+    reference, weight = table.X.iloc[table.train], table.weight[table.train]
+    payments = {"Why was this payment stopped? The highest score of the test days": int(result.score.argmax())}
+    missed = np.where((y == 1) & (result.score < result.threshold), amount, -np.inf)
+    if np.isfinite(missed).any():
+        payments["Why was this fraud missed? The largest amount below the threshold"] = int(missed.argmax())
     return {
-        "LogisticRegression": make_pipeline(
-            SimpleImputer(add_indicator=True), StandardScaler(), LogisticRegression(max_iter=1000)
-        ),
-        "HistGradientBoosting": make_pipeline(
-            SimpleImputer(add_indicator=True), HistGradientBoostingClassifier(random_state=seed)
-        ),
-        f"mixture of {n_experts} experts": make_pipeline(SimpleImputer(add_indicator=True), mixture),
+        title: explain(result.model, X.iloc[[i]], reference, target=1, sample_weight=weight)
+        for title, i in payments.items()
     }
 
 
-def precision_at(n: int, y: np.ndarray, score: np.ndarray) -> float:
-    """Share of frauds among the n rows with the highest scores."""
-    return float(y[np.argsort(-score, kind="stable")[:n]].mean())
+def save_figures(
+    results: Sequence[Result], reasons: dict[str, Explanation], table: Table, options: argparse.Namespace
+) -> None:
+    """Draw everything and say where it is."""
+    from fraud import figures
+
+    drawn = {
+        "precision_recall": figures.precision_recall(results, table),
+        "reliability": figures.calibration(results, table),
+        "money": figures.money(results, table, options.fee),
+        "experts": figures.experts(results[-1], table),
+        "gate": figures.gate(results[-1], table),
+    }
+    drawn |= {f"why_{name}": figures.why(r) for name, r in zip(("stopped", "missed"), reasons.values(), strict=False)}
+    options.figures.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        figure.savefig(options.figures / f"{name}.png", dpi=130)
+    print(f"\nFigures in {options.figures}/: {', '.join(drawn)}")
 
 
-def compare(table: Table, candidates: dict[str, Pipeline], weighted: bool) -> None:
-    """Fit and score every model and print one line each."""
-    y, w = table.y[table.test], table.weight[table.test]
-    print(f"{'':24s} average    ROC-  precision    log-     fit  predict")
-    print(f"{'':24s} precision  AUC   at 100       loss       s   µs/row")
-    for name, model in candidates.items():
-        fit_params = {}
-        if weighted:  # importance weights: their mean is one, so that the ridge keeps its meaning
-            train_weight = table.weight[table.train]
-            fit_params = {f"{model.steps[-1][0]}__sample_weight": train_weight / train_weight.mean()}
-        began = time.perf_counter()
-        model.fit(table.X[table.train], table.y[table.train], **fit_params)
-        fitted = time.perf_counter()
-        score = model.predict_proba(table.X[table.test])[:, 1]
-        done = time.perf_counter()
-        print(
-            f"{name:24s} {average_precision_score(y, score, sample_weight=w):9.3f}"
-            f"  {roc_auc_score(y, score, sample_weight=w):.3f}"
-            f"  {precision_at(100, y, score):6.2f}     {log_loss(y, score, sample_weight=w):7.4f}"
-            f"  {fitted - began:6.1f}  {1e6 * (done - fitted) / len(y):7.1f}",
-            flush=True,
-        )
-
-
-def in_words(pipeline: Pipeline, table: Table) -> None:
-    """What each expert of the best single fit stands for."""
-    names = pipeline[:-1].get_feature_names_out(table.names)
-    best = pipeline[-1].members_[0]
-    X, y, w = pipeline[:-1].transform(table.X[table.train]), table.y[table.train], table.weight[table.train]
-    mass = best.responsibilities(X, y) * w[:, None]
-    spread = X.std(axis=0)
-    print(f"\nThe best of the {len(pipeline[-1].members_)} averaged fits, expert by expert")
-    print("(coefficients of the log-odds of fraud, and of being sent there, per standard deviation of the column)")
-    for k in range(best.n_experts_):
-        frauds = mass[y == 1, k].sum()
-        share, caught = mass[:, k].sum() / mass.sum(), frauds / mass[y == 1].sum()
-        print(
-            f"\nexpert {k}: {share:.1%} of payments, {caught:.1%} of frauds, fraud rate {frauds / mass[:, k].sum():.2%}"
-        )
-        print(f"  sees      {strongest(best.gate_coef_[k] * spread, names)}")
-        print(f"  suspects  {strongest(best.expert_coef_[k] * spread, names)}")
-
-
-def strongest(coef: np.ndarray, names: np.ndarray, n: int = 4) -> str:
-    """The largest coefficients by name."""
-    order = np.argsort(-np.abs(coef))[:n]
-    return ", ".join(f"{names[j]} {coef[j]:+.2f}" for j in order)
-
-
-def main() -> None:
-    """Read the arguments and run."""
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="CSV or npz file; default: simulated payments")
-    parser.add_argument("--label", help="column or array of labels, 1 = fraud (default: last column; y)")
-    parser.add_argument("--weight", help="column or array of importance weights")
-    parser.add_argument("--time", help="column or array to order by: train on the first 70 %%, test on the rest")
-    parser.add_argument("--experts", type=int, default=4)
+    parser.add_argument("--data", type=Path, help="CSV, Parquet or npz file; default: simulated payments")
+    parser.add_argument("--label", help="column of labels, 1 = fraud (default: y, or the last)")
+    parser.add_argument("--weight", help="column of importance weights")
+    parser.add_argument("--time", help="column to order by: numbers in any unit, or dates (counted in seconds)")
+    parser.add_argument("--day", type=float, default=86_400, help="length of a day in units of --time (default: 86400)")
+    parser.add_argument(
+        "--delay", type=float, default=0, help="until a label is known, in units of --time (default: 0)"
+    )
+    parser.add_argument("--amount", help="column of amounts: what a missed fraud costs")
+    parser.add_argument("--card", help="column of cards or customers (default: every payment is one)")
+    parser.add_argument("--fee", type=float, default=10, help="cost of an alert (default: 10)")
+    parser.add_argument("--alerts", type=int, default=10, help="alerts that can be looked at in a day (default: 10)")
+    parser.add_argument("--figures", type=Path, default=Path("fraud_figures"), help="folder (default: fraud_figures)")
+    parser.add_argument("--no-figures", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="few payments and settings: a look at what happens")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2, help="threads over the restarts of the mixture")
-    args = parser.parse_args()
-
-    if args.data is None:
-        table = simulated(args.seed)
-    else:
-        table = read_table(args.data, args.label, args.weight, args.time, args.seed)
-    frauds = int(table.y.sum())
-    print(f"{len(table.y):,} payments, {frauds:,} frauds ({frauds / len(table.y):.2%}), {table.X.shape[1]} columns")
-    print(f"{table.split}\n")
-    candidates = models(args.experts, args.seed, args.jobs)
-    compare(table, candidates, weighted=args.weight is not None)
-    in_words(list(candidates.values())[-1], table)
+    parser.add_argument("--jobs", type=int, default=2, help="threads of the mixture and the forest (default: 2)")
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ def make_transactions(
     card_rate : float, default=6e-4
         Share of the cards (one a customer) that is stolen anew each day, 0 to 1: 3 of 5,000 as in the handbook.
     delay : int, default=7
-        Days until a label is known, at least 1. The risk of a terminal uses no label younger than that.
+        Days until a label is known, at least 1. The risk of a terminal uses no label younger than that, and
+        ``label_time`` says when the label of a payment may first be trained on.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     random_state : int, RandomState instance or None, default=None
@@ -129,8 +130,9 @@ def make_transactions(
     -------
     transactions : Bunch
         In time order: ``data`` (n, 15), ``target`` (n,), 1 where a payment is fraud, ``feature_names`` (15 names),
-        ``amount`` (n,), ``time`` (n,) in whole seconds since the first midnight, ``day`` (n,) from 0, ``customer``
-        (n,), ``terminal`` (n,), ``scenario`` (n,), 0 where a payment is genuine, and ``DESCR``.
+        ``amount`` (n,), ``time`` (n,) in whole seconds since the first midnight, ``label_time`` (n,), when the label
+        is known: ``time`` and the delay, ``day`` (n,) from 0, ``customer`` (n,), ``terminal`` (n,), ``scenario`` (n,),
+        0 where a payment is genuine, and ``DESCR``.
     (data, target) : tuple of ndarray
         Where ``return_X_y`` is true.
 
@@ -153,8 +155,11 @@ def make_transactions(
     (15, ['amount', 'weekend', 'night'])
     >>> print(f"{payments.target.mean():.2%} fraud")
     0.82% fraud
-    >>> train = (payments.day >= 37) & (payments.day < 60)
-    >>> test = payments.day >= 67  # labels of the week before are not known yet
+
+    Train on what is known when the test begins at midnight: the labels of the week before are not.
+
+    >>> test = payments.day >= 67
+    >>> train = (payments.day >= 37) & (payments.label_time < 67 * 86_400)
     >>> print(train.sum(), test.sum())
     26611 26765
     """
@@ -176,6 +181,7 @@ def make_transactions(
         target=target,
         feature_names=list(_FEATURE_NAMES),
         day=day,
+        label_time=payments.time + delay * DAY,
         scenario=scenario,
         DESCR=_DESCR,
         **payments._asdict(),

@@ -101,6 +101,16 @@ def test_risk_uses_no_label_younger_than_the_delay(payments):
     assert (true[payments.time > now] != changed[payments.time > now]).any()
 
 
+@pytest.mark.parametrize("delay", [2, 7])
+def test_labels_are_known_when_the_risk_of_a_terminal_uses_them(delay):
+    # The 30-day risk counts the payments at the terminal whose label is known, and no others.
+    p = make_transactions(20, 5, 28, delay=delay, terminal_rate=0.01, random_state=0)
+    np.testing.assert_array_equal(p.label_time - p.time, delay * DAY)
+    number = p.data[:, p.feature_names.index("terminal_payments_30d")]
+    known = (p.terminal == p.terminal[:, None]) & (p.label_time <= p.time[:, None])
+    np.testing.assert_array_equal(number, known.sum(axis=1))
+
+
 # -- payments ------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +119,7 @@ def test_shapes_and_types(payments):
     assert payments.data.shape == (n, 15)
     assert payments.data.dtype == np.float64
     assert np.isfinite(payments.data).all()
-    for name in ("time", "day", "customer", "terminal", "scenario", "target"):
+    for name in ("time", "label_time", "day", "customer", "terminal", "scenario", "target"):
         assert payments[name].shape == (n,)
         assert payments[name].dtype.kind == "i"
     assert payments.amount.shape == (n,)

@@ -1,0 +1,1 @@
+"""What the fraud example is made of: a table, its columns and splits, money, models, and what is shown of them."""
