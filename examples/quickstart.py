@@ -1,4 +1,9 @@
-"""skmoe in twenty lines: a fit, its predictive distribution, and what its experts are."""
+"""
+skmoe in twenty lines
+=====================
+
+A fit, its predictive distribution, and what its experts are.
+"""
 
 import numpy as np
 

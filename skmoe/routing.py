@@ -50,7 +50,7 @@ def gate_entropy(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> 
 def effective_experts(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """Exponential of the entropy of the usage: how many equally used experts would be as diverse.
 
-    .. math:: \\exp\\Big(-\\sum_k \\bar g_k \\log \\bar g_k\\Big)
+    .. math:: \\exp\\left(-\\sum_k \\bar g_k \\log \\bar g_k\\right)
     """
     return float(np.exp(row_entropy(expert_usage(proba, sample_weight))))
 

@@ -31,10 +31,10 @@ class ConvergenceDisplay:
         Passes over the rows of each start.
     objectives : list of ndarray
         Penalised log-likelihood at each of them, in nats.
-    top : float
-        Objective that the gap is counted from.
     best : int
         The start with the highest objective.
+    top : float
+        Objective that the gap is counted from.
     floor : float
         Smallest gap that is drawn, in nats: the tolerance of the fit, below which starts are equal.
 
