@@ -21,6 +21,7 @@ copyright = author
 version = release = skmoe.__version__
 
 extensions = [
+    "fraud",
     "mathml",
     "myst_parser",
     "numpydoc",
