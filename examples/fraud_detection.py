@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
         if options.data is None
         else from_frame(read_frame(options.data), options)
     )
-    print(introduction(table, options.fee))
+    print(introduction(table, options))
     # One OpenMP thread: a boosting fit takes a second, and with two it waits for the other wherever cores are shared.
     with (
         sklearn.config_context(enable_metadata_routing=True),
@@ -66,16 +66,19 @@ def main(argv: Sequence[str] | None = None) -> list[Result]:
     return results
 
 
-def introduction(table: Table, fee: float) -> str:
-    """How many payments, which are tested, and what fraud costs there."""
+def introduction(table: Table, options: argparse.Namespace) -> str:
+    """How many payments, which are tested, and what can be gained there."""
     y, n_days = table.y[table.test], len(np.unique(table.day[table.test]))
     lost = np.sum((table.weight * table.amount)[table.test] * y)
     rate = np.average(table.y, weights=table.weight)
+    n_cards = len(np.unique(table.card[table.test][y == 1]))
+    ceiling = min(1.0, n_cards / (options.alerts * n_days))
     return (
         f"{len(table.y):,} payments, {table.y.sum():,} frauds ({rate:.2%}), {table.X.shape[1]} columns\n{table.story}\n"
         f"{len(table.train):,} payments to train ({table.y[table.train].sum():,} frauds), {len(y):,} to test on "
         f"{n_days} days ({y.sum():,} frauds, which cost {lost:,.0f})\n"
-        f"A missed fraud costs its amount, an alert {fee:g}.\n"
+        f"A missed fraud costs its amount, an alert {options.fee:g}. {n_cards} cards are compromised: with "
+        f"{options.alerts} alerts a day, each card found once, card precision is at most {ceiling:.3f}.\n"
     )
 
 

@@ -90,12 +90,13 @@ def gate(result: Result, table: Table) -> Figure:
 
 
 def heeded(result: Result, table: Table) -> list[str]:
-    """The two numbers of the table with the largest slopes of the gate, towards the experts that take the frauds."""
+    """The two numbers of the table that do most to send the frauds where they go, against an average payment."""
     model = result.model[-1].members_[0]
     columns = result.model[:-1].get_feature_names_out()
     X, y = result.model[:-1].transform(table.X.iloc[table.train]), table.y[table.train]
-    taken = model.responsibilities(X[y == 1], y[y == 1]).mean(axis=0)
-    strength = taken @ np.abs(model.gate_coef_) * X.std(axis=0)
+    frauds = X[y == 1]
+    sent = model.responsibilities(frauds, y[y == 1]) @ model.gate_coef_ * (frauds - X.mean(axis=0))
+    strength = np.abs(sent).mean(axis=0)
     numbers = [j for j in np.argsort(-strength) if columns[j] in table.X.columns]
     return [str(columns[j]) for j in numbers[:2]]
 
