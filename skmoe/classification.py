@@ -95,7 +95,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
     expert_coef_ : ndarray of shape (n_experts_, n_features) or (n_experts_, n_features, n_classes)
         Slopes of the log-odds of ``classes_[1]``, or of every class (summing to zero), in the user's units. Experts
-        stand in falling order of their share.
+        of a flat mixture stand in falling order of their share, in a tree the branches of every node, in an average
+        the experts of each fit.
     expert_intercept_ : ndarray of shape (n_experts_,) or (n_experts_, n_classes)
     expert_share_ : ndarray of shape (n_experts_,)
         Shares of the training mass.

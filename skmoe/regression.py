@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._estimator import MixtureOfExperts
 from ._validation import check_n_samples, check_numbers, check_weight, check_X_y
-from .experts import Expert, LinearExpert
+from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .predictive import MixtureDistribution
 from .tree import Tree
@@ -94,7 +94,8 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     tree_ : Tree
         ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
     expert_coef_ : ndarray of shape (n_experts_, n_features)
-        Slopes in the user's units. Experts stand in falling order of their share.
+        Slopes in the user's units. Experts of a flat mixture stand in falling order of their share, in a tree the
+        branches of every node, in an average the experts of each fit.
     expert_intercept_, expert_scale_, expert_share_ : ndarray of shape (n_experts_,)
         Intercepts and scales in units of y (scales only where the family has one), and shares of the training mass.
     gate_coef_ : ndarray of shape (n_branches, n_features)
@@ -226,6 +227,8 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return [self._expert(one) for one in self.expert]
 
     def _expert(self, one: str | Family | Expert) -> Expert:
+        if isinstance(one, ClassExpert | BinaryExpert):
+            raise TypeError(f"expert={one!r} predicts classes. MoERegressor predicts numbers; use MoEClassifier.")
         if isinstance(one, Expert):
             return one
         family = FAMILIES[one]() if isinstance(one, str) and one in FAMILIES else one

@@ -7,10 +7,13 @@ better in expectation than the true distribution.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.validation import _num_samples
 
 from ._estimator import MixtureOfExperts
 from ._pipeline import inside
@@ -60,6 +63,9 @@ class DistributionScorer:
         model, X, _ = inside(estimator, X)
         if not isinstance(model, self._kind):
             raise TypeError(f"{self} scores a {self._kind.__name__}, got {type(model).__name__}.")
+        n_rows, n_responses = _num_samples(X), _num_samples(y)
+        if n_rows != n_responses:
+            raise ValueError(f"X has {n_rows} rows, but y has {n_responses}.")
         score = self._score_rows(model, X, y)
         return float(np.average(score, weights=check_weight(sample_weight, score)))
 
@@ -114,22 +120,31 @@ def interval_scorer(coverage: float = 0.9) -> DistributionScorer:
     True
     """
 
-    def score_rows(model: MoERegressor, X: Any, y: Any) -> np.ndarray:
-        at = check_numbers(y)
-        low, high = model.predict_interval(X, coverage).T
-        outside = np.maximum(low - at, 0) + np.maximum(at - high, 0)
-        return -(high - low + 2 / (1 - coverage) * outside)
+    if not isinstance(coverage, Real) or not 0 < coverage < 1:
+        raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
+    return DistributionScorer(partial(_interval, float(coverage)), f"interval_scorer({coverage:g})", MoERegressor)
 
-    return DistributionScorer(score_rows, f"interval_scorer(coverage={coverage})", MoERegressor)
+
+def _interval(coverage: float, model: MoERegressor, X: Any, y: Any) -> np.ndarray:
+    at = check_numbers(y)
+    low, high = model.predict_interval(X, coverage).T
+    outside = np.maximum(low - at, 0) + np.maximum(at - high, 0)
+    return -(high - low + 2 / (1 - coverage) * outside)
+
+
+def _log_prob(model: MixtureOfExperts, X: Any, y: Any) -> np.ndarray:
+    return model.log_prob(X, y)
+
+
+def _crps(model: MoERegressor, X: Any, y: Any) -> np.ndarray:
+    return -model.predict_dist(X).crps(check_numbers(y))
 
 
 #: Mean log density of the responses in nats (log probability of classes and counts): minus the log score.
-neg_log_score = DistributionScorer(lambda model, X, y: model.log_prob(X, y), "neg_log_score")
+neg_log_score = DistributionScorer(_log_prob, "neg_log_score")
 
 #: Minus the mean continuous ranked probability score, in units of y.
-neg_crps = DistributionScorer(
-    lambda model, X, y: -model.predict_dist(X).crps(check_numbers(y)), "neg_crps", MoERegressor
-)
+neg_crps = DistributionScorer(_crps, "neg_crps", MoERegressor)
 
 #: Minus the mean interval score of 90 % intervals, in units of y; `interval_scorer` makes those of other coverages.
-interval_score = interval_scorer(0.9)
+interval_score = DistributionScorer(partial(_interval, 0.9), "interval_score", MoERegressor)

@@ -559,3 +559,11 @@ def test_responses_at_infinity_have_no_density():
     for y in (np.inf, -np.inf, 1e200):
         np.testing.assert_array_equal(dist.pdf(y), 0.0)
         np.testing.assert_allclose(dist.cdf(y), float(y > 0))
+
+
+def test_experts_of_classes_are_refused_by_the_regressor():
+    from skmoe.experts import BinaryExpert, ClassExpert
+
+    for expert in (BinaryExpert(), ClassExpert(3), [BinaryExpert(), "gaussian"]):
+        with pytest.raises(TypeError, match="predicts classes"):
+            MoERegressor(2, expert=expert).fit(np.arange(20.0)[:, None], np.arange(20.0))

@@ -32,4 +32,6 @@ def test_pandas_is_loaded_by_scikit_learn_if_at_all(skmoe_loads):
 
 def test_estimators_are_there(skmoe_loads):
     assert {"skmoe.regression", "skmoe.classification"} <= skmoe_loads
-    assert not {name for name in skmoe_loads if name.startswith(("skmoe.datasets", "skmoe.neural"))}
+    assert not {
+        name for name in skmoe_loads if name.startswith(("skmoe.datasets", "skmoe.inspection", "skmoe.scoring"))
+    }

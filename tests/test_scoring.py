@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import sklearn
@@ -106,5 +108,19 @@ def test_what_has_no_such_score_is_refused():
     classifier = MoEClassifier(1).fit(X, y > 0)
     with pytest.raises(TypeError, match="neg_crps scores a MoERegressor, got MoEClassifier"):
         neg_crps(classifier, X, y > 0)
-    with pytest.raises(ValueError, match="coverage"):
-        interval_scorer(1.5)(REGRESSOR, X, y)
+    for coverage in (1.5, 90, "a"):
+        with pytest.raises(ValueError, match="coverage"):
+            interval_scorer(coverage)
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+def test_rows_and_responses_of_other_numbers_are_refused(scorer):
+    for n in (1, 7):
+        with pytest.raises(ValueError, match=f"X has 120 rows, but y has {n}."):
+            scorer(REGRESSOR, X, y[:n])
+
+
+@pytest.mark.parametrize("scorer", [*SCORERS, interval_scorer(0.5)], ids=repr)
+def test_scorers_and_searches_that_hold_them_are_pickled(scorer):
+    search = GridSearchCV(MoERegressor(1), {"alpha": [0.1]}, scoring=scorer, cv=2).fit(X, y)
+    assert pickle.loads(pickle.dumps(search)).score(X, y) == search.score(X, y) == scorer(search, X, y)

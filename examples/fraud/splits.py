@@ -16,10 +16,12 @@ def known_before(start: float, time: np.ndarray, label_time: np.ndarray, stop: f
 
 
 def blocks(time: np.ndarray, label_time: np.ndarray, n_splits: int, share: float) -> list[Split]:
-    """The last ``share`` of the rows in ``n_splits`` blocks of time; each is tested by what was known before it."""
-    edges = np.quantile(time, np.linspace(1 - share, 1, n_splits + 1))
-    edges[-1] = np.inf
-    return [known_before(start, time, label_time, stop) for start, stop in pairwise(edges)]
+    """The last ``share`` of the rows in ``n_splits`` blocks of time; each is tested by what was known before it.
+
+    A block starts at a time that occurs, so none is empty; where many rows share a time there may be fewer of them.
+    """
+    starts = np.unique(np.quantile(time, np.linspace(1 - share, 1, n_splits, endpoint=False), method="higher"))
+    return [known_before(start, time, label_time, stop) for start, stop in pairwise([*starts, np.inf])]
 
 
 def shuffled(y: np.ndarray, n_splits: int, share: float, seed: int) -> list[Split]:

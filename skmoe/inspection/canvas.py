@@ -18,7 +18,7 @@ def pyplot() -> ModuleType:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError('Drawing needs matplotlib: pip install "skmoe[plot]".') from error
+        raise ImportError("Drawing needs matplotlib: pip install matplotlib.") from error
     return plt
 
 

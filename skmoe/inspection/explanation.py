@@ -26,6 +26,7 @@ from sklearn.base import is_classifier
 
 from .._estimator import MixtureOfExperts
 from .._pipeline import inside
+from .._validation import check_weight
 
 #: Experts with less than this of the gate and of the answer are told together, and so are those beyond this number.
 SMALL, MOST = 0.05, 5
@@ -63,6 +64,8 @@ class Explanation:
         What each column adds to it: ``at_average + by_expert.sum(axis=1)`` is the linear predictor of the row.
     routing : ndarray of shape (n_columns,)
         What each column adds to the log-odds of being sent to the experts that answered (mean over `part`).
+    two_classes : bool
+        Whether the target is one of two classes.
     """
 
     target: Any
@@ -77,11 +80,19 @@ class Explanation:
     at_average: np.ndarray
     by_expert: np.ndarray
     routing: np.ndarray
+    two_classes: bool
 
     @property
     def contributions(self) -> np.ndarray:
         """Contribution of each column, the mean over the experts that answered, (n_columns,)."""
         return self.part @ self.by_expert
+
+    @property
+    def scale(self) -> str:
+        """What contributions add up to, in words."""
+        if self.target is None:
+            return "linear predictor"
+        return "log-odds" if self.two_classes else "log probability less the mean of all classes"
 
     @property
     def telling(self) -> np.ndarray:
@@ -108,6 +119,10 @@ class Explanation:
         sides = ["What speaks for it", "What speaks against it"]
         if self.target is None:
             sides = ["What raises it", "What lowers it"]
+            start = shown(float(self.part @ self.at_average))
+            sentences.append(
+                f"At the average row the linear predictors of these experts have the mean {start}; from there:"
+            )
         for side, values in zip(sides, (self.contributions, -self.contributions), strict=True):
             sentences += self._largest(side, values, self.contributions, n_columns)
         sentences += self._largest("What sends it to these experts", self.routing, self.routing, n_columns)
@@ -119,8 +134,8 @@ class Explanation:
             return f"Predicted {shown(self.answer)}; the mean over the reference rows is {shown(self.base)}."
         times = self.answer / self.base if self.base > 0 else np.inf
         many = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
-        event = str(self.target) if event is None else event
-        return f"Probability of {event} {self.said(self.answer)}, {many} times the base rate of {self.base:.2g}."
+        event = event or (self.target if isinstance(self.target, str) else f"class {self.target}")
+        return f"Probability of {event}: {self.said(self.answer)}, {many} times the base rate of {self.base:.2g}."
 
     def said(self, answer: float) -> str:
         """A probability, never rounded to zero or one; or a mean."""
@@ -139,7 +154,8 @@ class Explanation:
         others = np.setdiff1d(np.arange(len(self.part)), self.telling)
         if len(others):
             part = f" and {self.part[others].sum():.0%} of the probability" if known else ""
-            yield f"The {len(others)} other experts have weight {self.weight[others].sum():.2f}{part}."
+            experts = "1 other expert has" if len(others) == 1 else f"{len(others)} other experts have"
+            yield f"The {experts} weight {self.weight[others].sum():.2f}{part}."
 
     def _largest(self, what: str, size: np.ndarray, value: np.ndarray, n: int) -> Iterator[str]:
         order = [j for j in np.argsort(-size, kind="stable")[:n] if size[j] >= 0.005]
@@ -172,7 +188,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
     TypeError
         Where there is no mixture of experts in the estimator.
     ValueError
-        Where X is not one row, or target is no class of the fit.
+        Where X is not one row, target is no class of the fit or given for a regressor, or weights are not one a row.
 
     Examples
     --------
@@ -195,6 +211,9 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
             f"explain takes one row: X of shape (1, n_features), got shape {np.shape(X)}. "
             "Pass X[[i]] or frame.iloc[[i]], and loop over rows for several."
         )
+    reference_weight = check_weight(sample_weight, np.asarray(rows.X))
+    if target is not None and not is_classifier(model):
+        raise ValueError(f"target={target!r}: a regressor has no classes. Leave target out.")
     weight = np.exp(model._fitted.view(x, model.top_k)[0][:, 0])
     if is_classifier(model):
         c = _class(model, row.X, target)
@@ -207,11 +226,11 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         every = model.predict(rows.X)
         slopes, intercept = model.expert_coef_, model.expert_intercept_
         target, part = None, weight
-    mean = np.average(np.asarray(rows.X, dtype=np.float64), axis=0, weights=sample_weight)
+    mean = np.average(np.asarray(rows.X, dtype=np.float64), axis=0, weights=reference_weight)
     return Explanation(
         target=target,
         answer=float(answer),
-        base=float(np.average(every, weights=sample_weight)),
+        base=float(np.average(every, weights=reference_weight)),
         experts=_names(model),
         weight=weight,
         alone=alone,
@@ -221,6 +240,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         at_average=intercept + slopes @ mean,
         by_expert=slopes * (x[0] - mean),
         routing=part @ _routing(model) * (x[0] - mean),
+        two_classes=is_classifier(model) and len(model.classes_) == 2,
     )
 
 

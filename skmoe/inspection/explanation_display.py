@@ -69,7 +69,7 @@ class ExplanationDisplay:
             ax.barh(height, width, left=start, height=0.62, color=shade, label=label)
             ends[True] += np.maximum(width, 0)
             ends[False] += np.minimum(width, 0)
-        ax.plot(why.contributions[largest], height, "o", color=INK, ms=4, label="sum")
+        ax.plot(why.contributions[largest], height, "o", color=INK, ms=4, label="mean over the experts")
         ax.axvline(0, color=INK, lw=0.8)
         ax.set_yticks(height, [f"{why.columns[j]} = {shown(why.values[j])}" for j in largest])
         ax.invert_yaxis()
@@ -83,9 +83,7 @@ class ExplanationDisplay:
         return self
 
     def _unit(self) -> str:
-        if self.explanation.target is None:
-            return "contribution to the linear predictor, against the average row"
-        return "contribution to the log-odds, against the average row"
+        return f"contribution to the {self.explanation.scale}, against the average row"
 
     def _layers(self, columns: np.ndarray) -> Iterator[tuple[str, Any, np.ndarray]]:
         """Label, colour and contributions (n_columns,) of the experts with the largest, and of the others together."""

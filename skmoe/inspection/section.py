@@ -95,7 +95,8 @@ def axis_label(name: str, held: dict[str, Any]) -> str:
     if not held:
         return name
     others = "1 other column" if len(held) == 1 else f"{len(held)} other columns"
-    return f"{name}\n({others} held at the median)"
+    numeric = all(np.asarray(value).dtype.kind in "iuf" for value in held.values())
+    return f"{name}\n({others} held at the {'median' if numeric else 'median or most frequent value'})"
 
 
 def _check_grid(resolution: Any, percentiles: Any) -> None:
@@ -113,7 +114,7 @@ def _names(estimator: Any, n_columns: int) -> Sequence[str]:
 
 def _positions(features: Any, names: list[str], most: int) -> list[int]:
     """Positions of the columns asked for."""
-    expected = "one column" if most == 1 else f"one to {most} columns"
+    expected = "1 column" if most == 1 else f"1 to {most} columns"
     if features is None and len(names) > most:
         raise ValueError(f"X has {len(names)} columns; name {expected} to draw along, among {names}.")
     asked = range(len(names)) if features is None else [features] if isinstance(features, str | Integral) else features
@@ -135,7 +136,10 @@ def _grid(column: Any, name: str, resolution: int, percentiles: tuple[float, flo
     values = np.asarray(column)
     if values.dtype.kind not in "iuf":
         raise ValueError(f"Column {name!r} holds {values.dtype}, no numbers: a section runs along numbers only.")
-    first, last = np.quantile(values[np.isfinite(values)], percentiles)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        raise ValueError(f"Column {name!r} holds no finite value in {len(values)} rows to draw along.")
+    first, last = np.quantile(finite, percentiles)
     if not first < last:
         raise ValueError(
             f"Column {name!r} has one value, {first:g}, between the percentiles {tuple(percentiles)}: "

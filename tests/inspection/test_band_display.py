@@ -69,7 +69,7 @@ def test_errors_say_what_was_expected(regressor, data):
     X, y = data
     with pytest.raises(ValueError, match=r"coverages must lie between 0 and 1 \(both excluded\), got \(0.5, 1\)"):
         BandDisplay.from_estimator(regressor, X, feature=0, coverages=(0.5, 1))
-    with pytest.raises(ValueError, match="X has 3 columns; name one column"):
+    with pytest.raises(ValueError, match="X has 3 columns; name 1 column"):
         BandDisplay.from_estimator(regressor, X)
     with pytest.raises(ValueError, match="center='mode': expected one of"):
         BandDisplay.from_estimator(regressor, X, feature=0, center="mode")

@@ -120,5 +120,5 @@ def test_import_does_not_load_matplotlib():
 
 def test_without_matplotlib_a_sentence_says_what_to_install(regressor, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install "skmoe\[plot\]"'):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         ConvergenceDisplay.from_estimator(regressor)

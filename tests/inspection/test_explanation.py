@@ -150,7 +150,7 @@ def test_words(model):
     lines = str(why).splitlines()
     assert why.answer / why.base < 10
     times = f"{why.answer / why.base:.2g}"
-    assert lines[0] == f"Probability of fraud {why.answer:.3f}, {times} times the base rate of {why.base:.2g}."
+    assert lines[0] == f"Probability of fraud: {why.answer:.3f}, {times} times the base rate of {why.base:.2g}."
     k = int(why.part.argmax())
     assert lines[1].startswith(f"Expert {k} answers with weight {why.weight[k]:.2f}: alone it says ")
     assert why.words("a chargeback").startswith("Probability of a chargeback")
@@ -215,3 +215,23 @@ def test_bars_add_up_to_the_contributions(model):
     assert display.plot(ax=ax, event="theft").ax_ is ax
     assert ax.get_title(loc="left").startswith("Probability of theft")
     matplotlib.pyplot.close("all")
+
+
+def test_weights_and_targets_are_checked():
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0)
+    model = MoERegressor(1).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight"):
+        explain(model, X[:1], X, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="zero"):
+        explain(model, X[:1], X, sample_weight=np.zeros(10))
+    with pytest.raises(ValueError, match="a regressor has no classes"):
+        explain(model, X[:1], X, target=1)
+
+
+def test_a_regressor_says_where_contributions_start():
+    X = np.arange(20.0).reshape(10, 2)
+    model = MoERegressor(1).fit(X, X @ [1.0, 2.0])
+    why = explain(model, X[9:], X)
+    start = float(why.part @ why.at_average)
+    assert start + why.contributions.sum() == pytest.approx(why.answer)
+    assert f"have the mean {start:.3g}; from there:" in str(why)

@@ -26,7 +26,7 @@ def test_other_columns_of_a_frame_are_held(frame):
     assert found.rows["code"].to_numpy().dtype == np.int64
     assert_array_equal(found.rows["x"].to_numpy(), [0.0, 1.5, 3.0])
     assert set(found.rows["city"]) == {"a"}
-    assert axis_label("x", found.held) == "x\n(3 other columns held at the median)"
+    assert axis_label("x", found.held) == "x\n(3 other columns held at the median or most frequent value)"
 
 
 def test_categories_stay_categories():
@@ -70,11 +70,11 @@ def test_at_most_a_thousand_dots():
         ),
         (4, {}, "no column 4"),
         (True, {}, "no column True"),
-        ([0, 1, 3], {}, r"Expected one to 2 columns to draw along, all different, got \[0, 1, 3\]"),
+        ([0, 1, 3], {}, r"Expected 1 to 2 columns to draw along, all different, got \[0, 1, 3\]"),
         (["x", 3], {}, "all different"),
-        ([], {}, "Expected one to 2 columns"),
-        (None, {}, "X has 4 columns; name one to 2 columns"),
-        ([0, 1], {"most": 1}, "Expected one column"),
+        ([], {}, "Expected 1 to 2 columns"),
+        (None, {}, "X has 4 columns; name 1 to 2 columns"),
+        ([0, 1], {"most": 1}, "Expected 1 column"),
         ("city", {}, "Column 'city' holds .* no numbers"),
         ("x", {"percentiles": (0.5, 0.1)}, "percentiles must be two rising fractions"),
         ("x", {"percentiles": 0.5}, "percentiles must be two rising fractions"),
