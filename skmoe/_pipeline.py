@@ -42,6 +42,8 @@ def inside(estimator: Any, X: Any) -> Inside:
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         else:
+            if hasattr(estimator, "estimator"):
+                check_is_fitted(estimator)  # a search without best_estimator_
             raise TypeError(
                 f"Expected a fitted MoERegressor or MoEClassifier, a Pipeline that ends in one, or a search over one; "
                 f"got {type(estimator).__name__}."

@@ -61,7 +61,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         Smallest scale of an expert, in weighted standard deviations of y. It is part of the model, because the
         likelihood of a mixture is unbounded as an expert shrinks onto a few rows. Raise it where y is rounded.
     init : {"auto", "hyperplanes", "tilt"} or list of names, default="auto"
-        Kind of start, in turn over the restarts: random hyperplanes that divide the space of x, or the one-expert fit
+        Kind of start, in turn over the starts: random hyperplanes that divide the space of x, or the one-expert fit
         with a small random tilt. ``"auto"`` takes both, since neither wins everywhere.
     n_init : int >= 1, default=5
         Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
@@ -83,9 +83,9 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     random_state : int, RandomState instance or None, default=None
         Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
     n_jobs : int or None, default=None
-        Threads over restarts. The result has the same bits for any number.
+        Threads over starts. The result has the same bits for any number.
     verbose : int, default=0
-        1 prints a line a restart.
+        1 prints a line a start.
 
     Attributes
     ----------

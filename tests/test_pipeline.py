@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
@@ -47,6 +48,11 @@ def test_searches_and_frozen_estimators_are_opened(wrap):
     around = make_pipeline(StandardScaler(), wrap(model.fit(X, y))).fit(X, y)
     found = inside(around, X)
     np.testing.assert_array_equal(found.model.predict(found.X), around.predict(X))
+
+
+def test_an_unfitted_search_says_that_it_is_not_fitted():
+    with pytest.raises(NotFittedError, match="GridSearchCV"):
+        inside(GridSearchCV(model, {"alpha": [0.1]}), X)
 
 
 def test_anything_else_is_refused():

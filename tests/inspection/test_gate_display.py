@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.colors import to_rgb
 from numpy.testing import assert_allclose
 from sklearn.compose import make_column_transformer
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -81,3 +83,8 @@ def test_a_single_expert_has_one_region_and_no_border(data):
     display = GateDisplay.from_estimator(model, X, features=[0, 1], grid_resolution=10)
     assert len(display.ax_.collections) == 1
     assert [text.get_text() for text in display.ax_.texts] == ["0"]
+
+
+def test_an_unfitted_estimator_says_so_before_all_else():
+    with pytest.raises(NotFittedError):
+        GateDisplay.from_estimator(MoERegressor(), np.zeros((5, 3)))
