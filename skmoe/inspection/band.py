@@ -159,6 +159,7 @@ class BandDisplay:
             Where the estimator is not fitted.
         """
         nested = _check_coverages(coverages)
+        inside(estimator, None)  # before all else, whether it is fitted
         along = section(estimator, X, feature, most=1, resolution=grid_resolution, percentiles=percentiles)
         model, rows, _ = inside(estimator, along.rows)
         if not is_regressor(model):

@@ -136,6 +136,7 @@ class GateDisplay:
         NotFittedError
             Where the estimator is not fitted.
         """
+        inside(estimator, None)  # before all else, whether it is fitted
         along = section(estimator, X, features, most=2, resolution=grid_resolution, percentiles=percentiles)
         model, rows, _ = inside(estimator, along.rows)
         model = chosen(model, member)

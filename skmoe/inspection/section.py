@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from .._pipeline import inside
-
 #: Most rows that are drawn as dots.
 _MOST_DOTS = 1000
 
@@ -57,7 +55,6 @@ def section(
     percentiles : (float, float)
         Ends of the grid, as fractions of the rows.
     """
-    inside(estimator, None)  # before all else, whether it is fitted
     _check_grid(resolution, percentiles)
     frame = hasattr(X, "columns")
     X = X if frame else np.asarray(X)
