@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CENTERS = ("median", "mean")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BandDisplay:
     """Central intervals of the predictive distribution along one column, with the lines of the experts.
 
@@ -73,34 +75,18 @@ class BandDisplay:
     array([0.9, 1.1])
     """
 
-    def __init__(
-        self,
-        *,
-        feature: str,
-        grid: np.ndarray,
-        mean: np.ndarray,
-        median: np.ndarray,
-        coverages: np.ndarray,
-        intervals: np.ndarray,
-        response: str,
-        expert_means: np.ndarray,
-        proba: np.ndarray,
-        labels: list[str],
-        held: dict[str, Any],
-        dots: np.ndarray,
-    ):
-        self.feature = feature
-        self.grid = grid
-        self.mean = mean
-        self.median = median
-        self.coverages = coverages
-        self.intervals = intervals
-        self.response = response
-        self.expert_means = expert_means
-        self.proba = proba
-        self.labels = labels
-        self.held = held
-        self.dots = dots
+    feature: str
+    grid: np.ndarray
+    mean: np.ndarray
+    median: np.ndarray
+    coverages: np.ndarray
+    intervals: np.ndarray
+    response: str
+    expert_means: np.ndarray
+    proba: np.ndarray
+    labels: list[str]
+    held: dict[str, Any]
+    dots: np.ndarray
 
     @classmethod
     def from_estimator(

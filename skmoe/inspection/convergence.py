@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SCALES = ("gap", "objective")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ConvergenceDisplay:
     """The objective of every start against its passes, the best one in colour.
 
@@ -57,12 +59,11 @@ class ConvergenceDisplay:
     (3, True)
     """
 
-    def __init__(self, *, passes: list[np.ndarray], objectives: list[np.ndarray], best: int, top: float, floor: float):
-        self.passes = passes
-        self.objectives = objectives
-        self.best = best
-        self.top = top
-        self.floor = floor
+    passes: list[np.ndarray]
+    objectives: list[np.ndarray]
+    best: int
+    top: float
+    floor: float
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, scale: str = "gap", ax: Axes | None = None) -> Self:

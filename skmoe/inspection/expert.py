@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +24,7 @@ _LARGEST, _SMALLEST, _CHARACTER = 8.5, 4.5, 0.65
 _DARK = 0.7
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ExpertDisplay:
     """Coefficients of the experts as a heat-map: a column an expert, a row a feature.
 
@@ -72,24 +74,13 @@ class ExpertDisplay:
            [0., 0.]]))
     """
 
-    def __init__(
-        self,
-        *,
-        coef: np.ndarray,
-        features: list[str],
-        facts: dict[str, list[str]],
-        labels: list[str],
-        standardized: bool,
-        n_hidden: int = 0,
-        target: Any = None,
-    ):
-        self.coef = coef
-        self.features = features
-        self.facts = facts
-        self.labels = labels
-        self.standardized = standardized
-        self.n_hidden = n_hidden
-        self.target = target
+    coef: np.ndarray
+    features: list[str]
+    facts: dict[str, list[str]]
+    labels: list[str]
+    standardized: bool
+    n_hidden: int = 0
+    target: Any = None
 
     @classmethod
     def from_estimator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ _FULL = 0.6
 _ROOM = 0.03
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GateDisplay:
     """Gate probabilities along one column, or the regions of the experts over two.
 
@@ -70,22 +72,12 @@ class GateDisplay:
            [1., 0.]])
     """
 
-    def __init__(
-        self,
-        *,
-        features: tuple[str, ...],
-        grid: tuple[np.ndarray, ...],
-        proba: np.ndarray,
-        labels: list[str],
-        held: dict[str, Any],
-        dots: np.ndarray,
-    ):
-        self.features = features
-        self.grid = grid
-        self.proba = proba
-        self.labels = labels
-        self.held = held
-        self.dots = dots
+    features: tuple[str, ...]
+    grid: tuple[np.ndarray, ...]
+    proba: np.ndarray
+    labels: list[str]
+    held: dict[str, Any]
+    dots: np.ndarray
 
     @classmethod
     def from_estimator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RoutingDisplay:
     """Usage of the experts, and the entropies of the rows.
 
@@ -62,14 +64,11 @@ class RoutingDisplay:
     array([0.   , 0.693, 0.   ])
     """
 
-    def __init__(
-        self, *, report: RoutingReport, entropy: np.ndarray, share: np.ndarray, labels: list[str], of: str = "gate"
-    ):
-        self.report = report
-        self.entropy = entropy
-        self.share = share
-        self.labels = labels
-        self.of = of
+    report: RoutingReport
+    entropy: np.ndarray
+    share: np.ndarray
+    labels: list[str]
+    of: str = "gate"
 
     @classmethod
     def from_estimator(
