@@ -46,13 +46,13 @@ class DistributionScorer:
 
     Examples
     --------
-    The median absolute error, by rows:
+    How far the predicted median is off:
 
     >>> import numpy as np
     >>> from skmoe.scoring import DistributionScorer
-    >>> median = DistributionScorer(lambda m, X, y: -np.abs(m.predict_quantile(X, 0.5) - y), "neg_median_error")
-    >>> median
-    neg_median_error
+    >>> off = DistributionScorer(lambda m, X, y: -np.abs(m.predict_quantile(X, 0.5) - y), "neg_error_of_median")
+    >>> off
+    neg_error_of_median
     """
 
     def __init__(self, score_rows: RowScore, name: str, kind: type = MixtureOfExperts):
