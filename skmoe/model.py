@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +89,24 @@ class FittedMixture:
                 out = np.full((self.n_experts, scale.shape[1]), np.nan) if out is None else out
                 out[leaves] = scale
         return out
+
+    def given(self, arrays: Mapping[str, np.ndarray]) -> FittedMixture:
+        """This mixture with parameters named and shaped like the fitted attributes; others stay."""
+        slopes, intercept = self.gate_coef()
+        coef = self.gate.units.standardized(
+            arrays.get("gate_coef", slopes)[:, self.gate.index], arrays.get("gate_intercept", intercept)
+        )
+        ends = np.cumsum([len(node.branches) for node in self.tree.nodes])[:-1]
+        gates = tuple(g.given(part) for g, part in zip(self.mixture.gates, np.split(coef, ends), strict=True))
+        b = arrays["expert_coef"]  # (n_experts, n_features[, n_outputs])
+        slopes = (b[:, None] if b.ndim == 2 else np.swapaxes(b, 1, 2))[..., self.expert.index]
+        intercept = arrays["expert_intercept"].reshape(slopes.shape[:2])
+        scale = arrays["expert_scale"].reshape(slopes.shape[:2]) if "expert_scale" in arrays else None
+        experts = tuple(
+            expert.given(p, slopes[k], intercept[k], None if scale is None else scale[k], self.expert.units)
+            for (expert, k), p in zip(self.mixture.experts, self.params.experts, strict=True)
+        )
+        return replace(self, params=Params(gates, experts))
 
     def canonical(self) -> FittedMixture:
         """The same density with the branches of its tree in an order that depends on their shapes alone."""

@@ -38,6 +38,10 @@ class Gate(Block):
         """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches."""
 
     @abstractmethod
+    def given(self, coef: np.ndarray) -> Any:
+        """Parameters of coefficients (n_branches, n_coef) on the design: the inverse of `coef`."""
+
+    @abstractmethod
     def permuted(self, params: Any, order: np.ndarray) -> Any:
         """The same gate with its branches in another order."""
 
