@@ -207,6 +207,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         self.start_objectives_ = np.array([run.objective for run in found.starts])
         self.start_histories_ = [run.history for run in found.starts]
         self.move_objectives_ = np.array([run.objective for run in found.moves])
+        self.move_histories_ = [run.history for run in found.moves]
         self.n_passes_ = found.n_passes
         return found.kept
 
@@ -242,6 +243,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             view.__dict__.pop(note, None)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
         view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
+        view.move_objectives_, view.move_histories_, view.n_passes_ = np.zeros(0), [], float(run.n_passes)
         view._record(member, [run], chunks, weight)
         return view
 

@@ -13,6 +13,7 @@ from .mixture import Evaluation, Mixture, Params, normalized
 from .rows.chunk import CHUNK_ROWS, Chunk
 from .rows.columns import Columns
 from .rows.source import array_rows
+from .training.records import stacked
 from .tree import Tree
 
 #: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.
@@ -174,14 +175,9 @@ def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
     for b, block in enumerate(members[0].mixture.experts):
         leaves = np.concatenate([m * size + member.mixture.experts[b].leaves for m, member in enumerate(members)])
         blocks.append(block._replace(leaves=leaves))
-        block_params.append(_stacked([member.params.experts[b] for member in members]))
+        block_params.append(stacked([member.params.experts[b] for member in members]))
     mixture = Mixture(tree, tuple(gates), tuple(blocks))
     return FittedMixture(mixture, Params(tuple(gate_params), tuple(block_params)), members[0].gate, members[0].expert)
-
-
-def _stacked(records: list[Any]) -> Any:
-    """Records of expert parameters joined along the experts."""
-    return type(records[0])(*(np.concatenate(arrays) for arrays in zip(*records, strict=True)))
 
 
 def _top(log_prior: np.ndarray, k: int | None) -> np.ndarray:

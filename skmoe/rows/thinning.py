@@ -19,17 +19,37 @@ def thinned(chunks: Sequence[Chunk], n_rows: int) -> Sequence[Chunk]:
     weight = np.concatenate([chunk.weight for chunk in chunks])
     if len(weight) <= n_rows:
         return chunks
-    y = np.concatenate([chunk.responses[0].y for chunk in chunks], axis=1)
-    along = np.concatenate([_along(chunk) for chunk in chunks])
-    order = np.lexsort([along, *y])
+    order = _order(chunks)
     cumulative = np.cumsum(weight[order])
     steps = (np.arange(n_rows) + 0.5) * (cumulative[-1] / n_rows)
     met, times = np.unique(order[np.searchsorted(cumulative, steps)], return_counts=True)
-    new_weight = times * (cumulative[-1] / n_rows)
-    return tuple(
-        _gathered(chunks, met[first : first + CHUNK_ROWS], new_weight[first : first + CHUNK_ROWS])
-        for first in range(0, len(met), CHUNK_ROWS)
-    )
+    return gathered(chunks, met, times * (cumulative[-1] / n_rows))
+
+
+def gathered(chunks: Sequence[Chunk], rows: np.ndarray, weight: np.ndarray) -> tuple[Chunk, ...]:
+    """Some rows with new weights; they are numbered through all chunks, and given in rising order."""
+    firsts = range(0, len(rows), CHUNK_ROWS)
+    return tuple(_one(chunks, rows[i : i + CHUNK_ROWS], weight[i : i + CHUNK_ROWS]) for i in firsts)
+
+
+def held_out(chunks: Sequence[Chunk]) -> tuple[tuple[Chunk, ...], tuple[Chunk, ...]]:
+    """Rows that train, and a fifth of them that judge: every fifth unit of weight along the order of `thinned`.
+
+    A row of weight 2 may be one that trains and one that judges, as two rows that are alike may be.
+    """
+    weight = np.concatenate([chunk.weight for chunk in chunks])
+    order = _order(chunks)
+    ends = np.concatenate([[0.0], np.cumsum(weight[order])])
+    judging = np.empty_like(weight)
+    judging[order] = np.diff(np.floor(ends / 5) + np.maximum(ends % 5 - 4, 0))
+    train, judge = np.flatnonzero(weight - judging > 0), np.flatnonzero(judging > 0)
+    return gathered(chunks, train, (weight - judging)[train]), gathered(chunks, judge, judging[judge])
+
+
+def _order(chunks: Sequence[Chunk]) -> np.ndarray:
+    """Rows in the order of their responses, then of their columns, (n_rows,)."""
+    y = np.concatenate([chunk.responses[0].y for chunk in chunks], axis=1)
+    return np.lexsort([np.concatenate([_along(chunk) for chunk in chunks]), *y])
 
 
 def _along(chunk: Chunk) -> np.ndarray:
@@ -40,8 +60,8 @@ def _along(chunk: Chunk) -> np.ndarray:
     return np.round(irrational @ columns, 6)
 
 
-def _gathered(chunks: Sequence[Chunk], rows: np.ndarray, weight: np.ndarray) -> Chunk:
-    """One chunk of some of the rows, which are numbered through all chunks in rising order."""
+def _one(chunks: Sequence[Chunk], rows: np.ndarray, weight: np.ndarray) -> Chunk:
+    """One chunk of some of the rows."""
     ends = np.cumsum([len(chunk.weight) for chunk in chunks])
     owner = np.searchsorted(ends, rows, side="right")
     starts = ends - [len(chunk.weight) for chunk in chunks]

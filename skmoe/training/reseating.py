@@ -44,14 +44,14 @@ def reseated(mixture: Mixture, params: Params, chunks: Sequence[Chunk], rng: np.
         joint = mixture.forward(params, chunk).joint
         joint[taken] = -np.inf
         parts.append(normalized(joint)[1])
-    sides = _sides(chunks, [part[host] for part in parts], rng)
-    for part, side in zip(parts, sides, strict=True):
+    halves = sides(chunks, [part[host] for part in parts], rng)
+    for part, side in zip(parts, halves, strict=True):
         part[taken] = part[host] * side
         part[host] *= 1 - side
     return trained_on(mixture, chunks, parts, params.experts)
 
 
-def _sides(chunks: Sequence[Chunk], shares: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+def sides(chunks: Sequence[Chunk], shares: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """How far rows lie to one side of a random hyperplane through a part of the rows, between 0 and 1."""
     normal, offset = rng.standard_normal(chunks[0].gate.n_coef - 1), rng.standard_normal()
     along = [normal @ chunk.gate.columns[1:] for chunk in chunks]
