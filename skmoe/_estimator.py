@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,7 +18,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
-from ._init import Beginning, beginning
+from ._init import beginning, check_can_grow, growth_of
 from ._validation import check_enough_rows, check_labels_of_experts, check_weight, check_X
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
@@ -29,8 +30,9 @@ from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
+from .training.growth import Growth, grown
 from .training.loop import Run, Settings
-from .training.search import search
+from .training.search import Found, search
 from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
 from .tree import Tree
@@ -39,11 +41,19 @@ from .tree import Tree
 Trouble = tuple[type[Warning], str]
 
 
+class Plan(NamedTuple):
+    """How a fit will be searched for: numbers of starts and of moves, and the search."""
+
+    n_starts: int
+    n_moves: int
+    carry_out: Callable[..., Found]
+
+
 class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
-        "n_experts": [Interval(Integral, 1, None, closed="left"), tuple],
+        "n_experts": [Interval(Integral, 1, None, closed="left"), tuple, StrOptions({"auto"}), Growth],
         "gate": [StrOptions(set(GATES)), Gate],
         "gate_features": [str, "array-like", slice, callable, None],
         "expert_features": [str, "array-like", slice, callable, None],
@@ -131,7 +141,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         self, X: Any, y: Any, sample_weight: Any, init_labels: Any, previous: list[FittedMixture]
     ) -> list[Trouble]:
         """Set the fitted attributes; returns what there is to warn of."""
-        tree = Tree.parse(self.n_experts)
+        tree = Tree(()) if growth_of(self.n_experts) else Tree.parse(self.n_experts)
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree = tree.canonical().tree  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
@@ -146,14 +156,11 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         gate, expert = self._columns(given["X"], X, weight * factor)
         task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1)  # the last is that of the moves
-        begin = beginning(self.init, labels, previous, task, self.n_experts, seeds[:-1])
-        n_starts, n_moves = len(begin.starts), self._n_moves(begin, tree)
-        callbacks = self._callbacks(task, n_starts + n_moves, given)
-        watches: list[Watch] = [Printed(n_starts, n_moves)] * (self.verbose > 0)
-        runs = self._train(task, begin, n_moves, seeds[-1], [*watches, *callbacks])
-        self._members = [task.fitted(run.params) for run in runs]
+        plan = self._plan(task, labels, previous)
+        callbacks = self._callbacks(task, plan.n_starts + plan.n_moves, given)
+        watches: list[Watch] = [Printed(plan.n_starts, plan.n_moves)] * (self.verbose > 0)
+        runs = self._train(plan, Watches([*watches, *callbacks]))
+        self._members = [task.fitted(run.mixture, run.params) for run in runs]
         self._record(averaged(self._members), runs, task.chunks, weight)
         if self.combine_inits == "average":
             views = zip(self._members, runs, strict=True)
@@ -185,36 +192,37 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             return []
 
         def attributes(run: Run) -> dict[str, Any]:
-            fitted = task.fitted(run.params)
+            fitted = task.fitted(run.mixture, run.params)
             return {"_fitted": fitted, "n_experts_": fitted.n_experts}
 
         return [Callbacks(self, n_starts, attributes, data)]
 
-    def _train(self, task: Task, begin: Beginning, n_moves: int, seed: int, watches: Sequence[Watch]) -> list[Run]:
+    def _plan(self, task: Task, labels: np.ndarray | None, previous: list[FittedMixture]) -> Plan:
+        """How the fit will be searched for: by starts and moves, or by growing trees."""
+        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
+        how = {"settings": settings, "keep_all": self.combine_inits == "average", "n_jobs": self.n_jobs}
+        rng = check_random_state(self.random_state)
+        *seeds, last = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1).tolist()
+        growth = growth_of(self.n_experts)
+        if growth is not None:
+            check_can_grow(self, labels)
+            return Plan(len(seeds), 0, partial(grown, task.mixture, task.chunks, growth, seeds, **how))
+        begin = beginning(self.init, labels, previous, task, self.n_experts, seeds)
+        # Moves seek the best optimum: not for averages, nor where the user says where to begin.
+        seeking = begin.searched and self.combine_inits == "best" and task.mixture.tree.n_leaves > 1
+        n_moves = self.n_moves if seeking else 0
+        how |= {"thin": begin.searched, "n_moves": n_moves, "rng": np.random.default_rng(last)}
+        return Plan(len(begin.starts), n_moves, partial(search, task.mixture, task.chunks, begin.starts, **how))
+
+    def _train(self, plan: Plan, watch: Watch) -> list[Run]:
         """The runs that are kept, best first."""
-        found = search(
-            task.mixture,
-            task.chunks,
-            begin.starts,
-            Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter),
-            thin=begin.searched,
-            n_moves=n_moves,
-            rng=np.random.default_rng(seed),
-            keep_all=self.combine_inits == "average",
-            n_jobs=self.n_jobs,
-            watch=Watches(watches),
-        )
+        found = plan.carry_out(watch=watch)
         self.start_objectives_ = np.array([run.objective for run in found.starts])
         self.start_histories_ = [run.history for run in found.starts]
         self.move_objectives_ = np.array([run.objective for run in found.moves])
         self.move_histories_ = [run.history for run in found.moves]
         self.n_passes_ = found.n_passes
         return found.kept
-
-    def _n_moves(self, begin: Beginning, tree: Tree) -> int:
-        """Moves are for searches of the best optimum: not for averages, nor where the user says where to begin."""
-        searches = begin.searched and self.combine_inits == "best" and tree.n_leaves > 1
-        return self.n_moves if searches else 0
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 

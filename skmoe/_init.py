@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from .mixture import Mixture, Params
 from .model import FittedMixture, Task
 from .rows.chunk import Chunk
+from .training.growth import Growth
 from .training.loop import Run, Settings
 from .training.records import same_kind
 from .training.search import Start
@@ -33,7 +34,12 @@ class Beginning(NamedTuple):
 
 
 def beginning(
-    init: Any, labels: np.ndarray | None, previous: Sequence[FittedMixture], task: Task, shape: Any, seeds: np.ndarray
+    init: Any,
+    labels: np.ndarray | None,
+    previous: Sequence[FittedMixture],
+    task: Task,
+    shape: Any,
+    seeds: Sequence[int],
 ) -> Beginning:
     """Starts of a fit.
 
@@ -46,7 +52,7 @@ def beginning(
         Fits that a warm start continues, where they have this structure.
     shape : int or tuple
         ``n_experts`` as the user gave it.
-    seeds : ndarray of int
+    seeds : sequence of int
         One a start.
     """
     if labels is not None:
@@ -65,7 +71,30 @@ def beginning(
             f"init={init!r}: expected 'auto', names among {sorted(STARTS)} (alone or in a list), a fitted estimator, "
             f"or a dict of arrays {list(_ARRAYS)}."
         )
-    return Beginning([partial(_drawn, kinds[i % len(kinds)], int(seed)) for i, seed in enumerate(seeds)], True)
+    return Beginning([partial(_drawn, kinds[i % len(kinds)], seed) for i, seed in enumerate(seeds)], True)
+
+
+def growth_of(n_experts: Any) -> Growth | None:
+    """How ``n_experts`` says that a tree is to be grown; None where it says which tree."""
+    if isinstance(n_experts, str):  # "auto", as validated
+        return Growth()
+    return n_experts if isinstance(n_experts, Growth) else None
+
+
+def check_can_grow(estimator: Any, labels: np.ndarray | None) -> None:
+    """Raise ValueError where a parameter asks for what has no meaning in a tree that grows."""
+    given = [name for name, value in (("init", estimator.init), ("init_labels", labels)) if not _plain(value)]
+    if isinstance(getattr(estimator, "expert", None), list):
+        given.append("expert (as a list)")
+    if given:
+        raise ValueError(
+            f"n_experts={estimator.n_experts!r} grows a tree from one expert, so {' and '.join(given)} cannot say "
+            "where to begin. Leave it out, or give n_experts as a number or a tuple."
+        )
+
+
+def _plain(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value == "auto")
 
 
 def _drawn(kind: str, seed: int, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:

@@ -149,10 +149,10 @@ class Task(NamedTuple):
     expert: Columns
     chunks: Sequence[Chunk]
 
-    def fitted(self, params: Params) -> FittedMixture:
-        """The mixture with these parameters, the branches of each node in falling order of their share."""
-        order = self.mixture.tree.ordered(self.mixture.share(params, self.chunks))
-        return FittedMixture(*self.mixture.rearranged(params, order), self.gate, self.expert)
+    def fitted(self, mixture: Mixture, params: Params) -> FittedMixture:
+        """A mixture of these columns with parameters, the branches of each node in falling order of their share."""
+        order = mixture.tree.ordered(mixture.share(params, self.chunks))
+        return FittedMixture(*mixture.rearranged(params, order), self.gate, self.expert)
 
 
 def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
@@ -170,10 +170,12 @@ def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
         if member.tree.nested:  # a single expert hangs under the root without a gate of its own
             gates += member.mixture.gates
             gate_params += member.params.gates
-    size = members[0].n_experts
+    firsts = np.cumsum([0] + [member.n_experts for member in members])[:-1]
     blocks, block_params = [], []
     for b, block in enumerate(members[0].mixture.experts):
-        leaves = np.concatenate([m * size + member.mixture.experts[b].leaves for m, member in enumerate(members)])
+        leaves = np.concatenate(
+            [m + member.mixture.experts[b].leaves for m, member in zip(firsts, members, strict=True)]
+        )
         blocks.append(block._replace(leaves=leaves))
         block_params.append(stacked([member.params.experts[b] for member in members]))
     mixture = Mixture(tree, tuple(gates), tuple(blocks))

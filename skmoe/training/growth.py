@@ -17,21 +17,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from ..experts.protocol import Expert
 from ..gates.protocol import Gate
 from ..mixture import Mixture, Params
 from ..rows.chunk import Chunk
-from ..rows.thinning import gathered
+from ..rows.thinning import gathered, held_out, thinned
 from ..tree import Tree
 from .loop import Run, Settings
 from .records import stacked
 from .reseating import sides
-from .restarts import ranked
+from .restarts import held_to_one_thread, ranked
+from .search import SEARCH_ROWS, Found
 from .starts.division import even, trained_on
+from .watch import Watch
 
 #: Directions in which a leaf is tried, passes for each, and passes for the best of them.
 _TRIES, _TRY_PASSES, _PAIR_PASSES = 4, 10, 40
@@ -60,6 +64,62 @@ class Growth:
     max_experts: int = 64
 
 
+def grown(
+    mixture: Mixture,
+    chunks: Sequence[Chunk],
+    growth: Growth,
+    seeds: Sequence[int],
+    *,
+    settings: Settings,
+    keep_all: bool,
+    n_jobs: int | None = None,
+    watch: Watch | None = None,
+) -> Found:
+    """Grow a tree from every seed; keep the one that the criterion likes best, or all of them.
+
+    Trees grow on at most `skmoe.training.search.SEARCH_ROWS` rows, and are then trained on all.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        A mixture of one expert, whose gate and expert all nodes and leaves are like.
+    """
+    watch = Watch() if watch is None else watch
+    few = thinned(chunks, SEARCH_ROWS)
+    train, judges = held_out(few) if growth.criterion == "held_out" else (few, ())
+
+    def one(i: int) -> Grown:
+        watch.began(i)
+        rng, passed = np.random.default_rng(seeds[i]), partial(watch.passed, i)
+        grower = Grower(growth, mixture.gates[0], mixture.experts[0].expert, train, judges, settings, rng)
+        run = grower.grown(passed)
+        worth, n_passes = grower.worth(run), grower.n_passes * _n_rows(train) / _n_rows(chunks)
+        if train is not chunks and not run.interrupted:
+            run = Run(run.mixture, run.params, chunks, settings).advance(settings.max_passes, passed)
+            n_passes += run.n_passes
+        watch.ended(i, run)
+        return Grown(run, worth, n_passes)
+
+    with held_to_one_thread():
+        trees = Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(one)(i) for i in range(len(seeds)))
+    runs = [tree.run for tree in trees]
+    order = sorted(range(len(runs)), key=lambda i: -round(trees[i].worth, 6))
+    kept = [runs[i] for i in order] if keep_all else [runs[order[0]]]
+    return Found(kept, runs, [], sum(tree.n_passes for tree in trees))
+
+
+class Grown(NamedTuple):
+    """A tree, what the criterion makes of it in nats, and the passes over all rows that growing it took."""
+
+    run: Run
+    worth: float
+    n_passes: float
+
+
+def _n_rows(chunks: Sequence[Chunk]) -> int:
+    return sum(len(chunk.weight) for chunk in chunks)
+
+
 #: The way from the root to a node or leaf.
 Path = tuple[int, ...]
 
@@ -79,7 +139,7 @@ class Change(NamedTuple):
     profit: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Grower:
     """Tries, grafts and prunes binary trees of one kind of gate and expert.
 
@@ -95,6 +155,8 @@ class Grower:
     settings : Settings
     rng : Generator
         Draws directions in which leaves are tried.
+    n_passes : float, default=0.0
+        Passes so far; one over a part of the rows counts for that part.
     """
 
     growth: Growth
@@ -104,6 +166,7 @@ class Grower:
     judges: Sequence[Chunk]
     settings: Settings
     rng: np.random.Generator
+    n_passes: float = 0.0
 
     def grown(self, passed: Callable[[Run], bool] | None = None) -> Run:
         """The tree at which no split and no merger pays."""
@@ -117,11 +180,23 @@ class Grower:
                 run = self._run(*assembled(self._of, changed(taken_apart(run), changes)), passed)
         return run
 
+    def worth(self, run: Run) -> float:
+        """What the criterion makes of a tree, in nats: log-likelihood of those who judge, or minus half of BIC."""
+        if self.judges:
+            judged = run.mixture.evaluate(run.params, self.judges).log_prob
+            return float(judged @ np.concatenate([chunk.weight for chunk in self.judges]))
+        n_rows = sum(float(chunk.weight.sum()) for chunk in self.chunks)
+        return run.point.sums.log_likelihood - 0.5 * float(np.log(n_rows)) * run.mixture.n_free(run.params)
+
     def _of(self, tree: Tree) -> Mixture:
         return Mixture.of(tree, self.gate, self.expert)
 
     def _run(self, mixture: Mixture, params: Params, passed: Callable[[Run], bool] | None) -> Run:
-        return Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed)
+        return self._counted(Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed))
+
+    def _counted(self, run: Run) -> Run:
+        self.n_passes += run.n_passes * _n_rows(run.chunks) / _n_rows(self.chunks)
+        return run
 
     # -- what pays ---------------------------------------------------------------------------------------------------
 
@@ -149,7 +224,7 @@ class Grower:
             if rows:
                 old = Params((gate,), (stacked([parts.experts[branch] for branch in pair]),))
                 one = self._of(Tree(()))
-                new = Run(one, even(one, rows), rows, self.settings).advance(_PAIR_PASSES).params
+                new = self._counted(Run(one, even(one, rows), rows, self.settings).advance(_PAIR_PASSES)).params
                 tried.append(self._change(run, path, index, rows, old, new))
         return [change for change in tried if change.profit > 0]
 
@@ -179,7 +254,10 @@ class Grower:
             side = sides(rows, [np.ones_like(chunk.weight) for chunk in rows], self.rng)
             params = trained_on(pair, rows, [np.stack([1 - s, s]) for s in side], (twice,))
             tries.append(Run(pair, params, rows, self.settings).advance(_TRY_PASSES))
-        return tries[ranked(tries)[0]].advance(_PAIR_PASSES).params
+        best = tries[ranked(tries)[0]].advance(_PAIR_PASSES)
+        for run in tries:
+            self._counted(run)
+        return best.params
 
     def _rows(self, run: Run, chunks: Sequence[Chunk], leaves: list[int]) -> Sequence[Chunk]:
         """The rows that some leaves hold, weighted by the part they hold; none where they are too few to divide."""
