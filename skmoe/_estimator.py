@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
 from ._init import beginning, check_can_grow, growth_of
+from ._modular import Modular
 from ._validation import check_enough_rows, check_labels_of_experts, check_weight, check_X
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
     carry_out: Callable[..., Found]
 
 
-class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
+class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {

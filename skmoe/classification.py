@@ -215,13 +215,16 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     def _class_factor(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Class weight of every row; classes are counted with their sample weights."""
         if self.class_weight == "balanced":
-            total = np.bincount(codes, weights=weight)
-            return (weight.sum() / (len(total) * total))[codes]
+            total = np.bincount(codes, weights=weight, minlength=len(self.classes_))
+            return (weight.sum() / (len(total) * np.where(total > 0, total, 1.0)))[codes]
         if isinstance(self.class_weight, dict):
             factors = np.array(list(self.class_weight.values()), dtype=np.float64)
             if not (np.isfinite(factors) & (factors >= 0)).all():
                 raise ValueError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
         return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])[codes]
+
+    def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return self._class_factor(coded[:, 0].astype(np.intp), weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
         y = check_labels(y)

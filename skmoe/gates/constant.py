@@ -8,7 +8,7 @@ import numpy as np
 
 from ..rows.design import Design
 from ..training.newton import solve_information
-from .contrasts import contrasts
+from .contrasts import contrasts, one_more
 from .protocol import Gate, GateForward
 
 
@@ -77,6 +77,12 @@ class ConstantGate(Gate):
     def given(self, coef: np.ndarray) -> ConstantParams:
         return ConstantParams(contrasts(len(coef)).T @ coef[:, 0])
 
+    def extended(self, params: ConstantParams) -> ConstantParams:
+        return ConstantParams(one_more(params.logits, 0.0, axis=0))
+
+    def extension(self, params: ConstantParams) -> ConstantParams:
+        return ConstantParams(one_more(np.zeros_like(params.logits, dtype=bool), True, axis=0))
+
     def permuted(self, params: ConstantParams, order: np.ndarray) -> ConstantParams:
         basis = contrasts(len(params.logits) + 1)
         return ConstantParams(basis.T @ (basis @ params.logits)[order])
@@ -128,6 +134,12 @@ class EqualGate(Gate):
 
     def given(self, coef: np.ndarray) -> EqualParams:
         return EqualParams(np.zeros((len(coef), 0)))
+
+    def extended(self, params: EqualParams) -> EqualParams:
+        return EqualParams(np.zeros((len(params.none) + 1, 0)))
+
+    def extension(self, params: EqualParams) -> EqualParams:
+        return EqualParams(np.zeros((len(params.none) + 1, 0), dtype=bool))
 
     def permuted(self, params: EqualParams, order: np.ndarray) -> EqualParams:
         return params

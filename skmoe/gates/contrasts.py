@@ -29,3 +29,10 @@ def contrast_pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     basis = contrasts(n)
     first, second = np.triu_indices(n - 1)
     return basis[:, first] * basis[:, second], first, second
+
+
+def one_more(contrasts: np.ndarray, value: float, axis: int) -> np.ndarray:
+    """Contrasts of one branch more, appended with a value: those among the old branches stay what they are."""
+    shape = list(contrasts.shape)
+    shape[axis] = 1
+    return np.concatenate([contrasts, np.full(shape, value, dtype=contrasts.dtype)], axis=axis)

@@ -41,6 +41,21 @@ class Gate(Block):
     def given(self, coef: np.ndarray) -> Any:
         """Parameters of coefficients (n_branches, n_coef) on the design: the inverse of `coef`."""
 
+    def decoupled(self, sums: Any, active: Any) -> Any:
+        """Sums whose information does not couple coordinates that move with coordinates that do not.
+
+        Solving with it is then solving with the principal submatrix of what moves.
+        """
+        return sums
+
+    @abstractmethod
+    def extended(self, params: Any) -> Any:
+        """Parameters of the gate with one branch more, the last; the odds among the others are what they were."""
+
+    @abstractmethod
+    def extension(self, params: Any) -> Any:
+        """A record like `extended`, True where it is new."""
+
     @abstractmethod
     def permuted(self, params: Any, order: np.ndarray) -> Any:
         """The same gate with its branches in another order."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..block import Block
 from ..rows.design import Design, Standardizer
 from ..training.newton import solve_information
-from .contrasts import contrast_pairs, contrasts
+from .contrasts import contrast_pairs, contrasts, one_more
 from .protocol import Gate, GateForward
 
 #: Largest number of coefficients of one softmax for which the information of all pairs of branches is formed.
@@ -187,6 +187,19 @@ class SoftmaxGate(Softmax, Gate):
 
     def given(self, coef: np.ndarray) -> SoftmaxParams:
         return SoftmaxParams((contrasts(len(coef)).T @ coef)[None])
+
+    def decoupled(self, sums: SoftmaxSums, active: SoftmaxParams) -> SoftmaxSums:
+        if sums.information is None or not self._full(active):
+            return sums
+        moves = active.coef[..., 0]
+        alike = moves[:, :, None] == moves[:, None, :]
+        return sums._replace(information=sums.information * alike[:, :, None, :, None])
+
+    def extended(self, params: SoftmaxParams) -> SoftmaxParams:
+        return SoftmaxParams(one_more(params.coef, 0.0, axis=1))
+
+    def extension(self, params: SoftmaxParams) -> SoftmaxParams:
+        return SoftmaxParams(one_more(np.zeros_like(params.coef, dtype=bool), True, axis=1))
 
     def permuted(self, params: SoftmaxParams, order: np.ndarray) -> SoftmaxParams:
         basis = contrasts(params.coef.shape[1] + 1)

@@ -104,7 +104,8 @@ class Run:
         vector = ravel(params)
         weight = sum(float(chunk.weight.sum()) for chunk in chunks)
         scarce = weight <= vector.size
-        self.mixture = mixture.damped() if scarce else mixture
+        self.mixture = mixture
+        self._stepped = mixture.damped() if scarce else mixture
         self._accelerate = settings.memory > 0 and not scarce
         self._curved = mixture.curved or not self._accelerate
         self._accelerated = False
@@ -155,14 +156,14 @@ class Run:
 
     def _evaluate(self, vector: np.ndarray, params: Params | None = None, *, information: bool) -> Point:
         params = unravel(self.point.params, vector) if params is None else params
-        sums = self.mixture.sums(params, self.chunks, information=information)
+        sums = self._stepped.sums(params, self.chunks, information=information)
         self.n_passes += 1
-        gradient = ravel(self.mixture.gradient(params, sums))
-        return Point(params, vector, sums, self.mixture.objective(params, sums), gradient)
+        gradient = ravel(self._stepped.gradient(params, sums))
+        return Point(params, vector, sums, self._stepped.objective(params, sums), gradient)
 
     def _precondition(self, vector: np.ndarray) -> np.ndarray:
         at = self._informed
-        return ravel(self.mixture.precondition(at.params, at.sums, unravel(at.params, vector)))
+        return ravel(self._stepped.precondition(at.params, at.sums, unravel(at.params, vector)))
 
     def _scaled(self, vector: np.ndarray) -> np.ndarray:
         scaling = self._memory.scaling()
@@ -173,7 +174,7 @@ class Run:
         point = self.point
         plain = None
         if self._curved and not len(self._memory):
-            plain = ravel(self.mixture.m_step(self._informed.params, self._informed.sums)) - self._informed.vector
+            plain = ravel(self._stepped.m_step(self._informed.params, self._informed.sums)) - self._informed.vector
             if self._informed is not point:
                 plain = self._precondition(point.gradient)
             self.decrement = 0.5 * float(point.gradient @ plain)

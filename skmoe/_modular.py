@@ -1,0 +1,139 @@
+"""Modularity: experts that are added or replaced after a fit, while the others stay what they are."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_weight
+from .mixture import Mixture, Params
+from .model import FittedMixture
+from .rows.chunk import Chunk
+from .rows.source import array_rows
+from .training.adding import added
+from .training.frozen import Frozen, of_experts
+from .training.loop import Run, Settings
+from .training.restarts import held_to_one_thread, ranked
+
+#: Trains something of a fitted mixture on rows.
+Training = Callable[[FittedMixture, Sequence[Chunk], Settings], Run]
+
+
+class Modular:
+    """What fitted estimators can learn without forgetting; a part of `skmoe._estimator.MixtureOfExperts`."""
+
+    n_experts_: int
+    memory: int
+    tol: float
+    max_iter: int
+    _members: list[FittedMixture]
+    _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
+    _record: Callable[..., None]
+
+    def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Factors (class weights) on the sample weights of coded rows (n_rows, n_outputs)."""
+        return np.ones_like(weight)
+
+    def add_expert(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Add an expert for the rows that the present ones explain worst, and leave those as they are.
+
+        The root gets one branch more. Only the new expert and its branch of the gate are trained: the parameters of the
+        other experts stay the same bit by bit, and so do the odds among the other branches, up to the rounding of the
+        numbers in which they are told. The expert stands last.
+
+        Use it when a new pattern appears, such as a new kind of fraud, and what is known and approved is to stay. Pass
+        rows of both kinds, old and new: the gate learns from them where the new expert speaks. Where everything may
+        change, a new fit is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+            Columns and response stay in the units of the first fit. Shares and likelihoods are those of these rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            For an average of fits: add the expert to one of its ``members_``.
+        """
+        return self._continued(X, y, sample_weight, lambda old, chunks, s: added(old.mixture, old.params, chunks, s))
+
+    def refit_expert(self, k: int, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train expert k on rows, and leave the gates and the other experts as they are.
+
+        Where the expert answers does not change: every bit of ``gate_proba`` stays. What it answers there is learned
+        anew, from where it stands and from nothing, whichever fits better.
+
+        Parameters
+        ----------
+        k : int
+            Number of the expert, as in ``expert_coef_``.
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts, as in ``fit``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            Where there is no expert k, or for an average of fits: refit an expert of one of its ``members_``.
+        """
+        check_is_fitted(self)
+        if not isinstance(k, Integral) or isinstance(k, bool) or not 0 <= k < self.n_experts_:
+            raise ValueError(f"k={k!r}: expected the number of an expert, an int from 0 to {self.n_experts_ - 1}.")
+        return self._continued(X, y, sample_weight, lambda old, chunks, s: _refitted(old, int(k), chunks, s))
+
+    def _continued(self, X: Any, y: Any, sample_weight: Any, train: Training) -> Self:
+        """In place, what training of a part leads to; where it fails nothing has changed."""
+        check_is_fitted(self)
+        if len(self._members) > 1:
+            raise ValueError(
+                f"This is an average of {len(self._members)} fits, whose experts have nothing to do with each other. "
+                "Work on one of members_, each an estimator of its own."
+            )
+        X, coded = self._rows_and_response(X, y)
+        weight = check_weight(sample_weight, X)
+        factor = self._factor(coded, weight)
+        old = self._members[0]
+        seen = weight > 0
+        chunks = array_rows(old.mixture, old.gate, old.expert, X[seen], coded[seen], (weight * factor)[seen])
+        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
+        run = train(old, chunks, settings)
+        mixture = Mixture(run.mixture.tree, run.mixture.gates, run.mixture.experts)
+        fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
+        fresh = copy.copy(self)
+        fresh._members = [fitted]
+        fresh._record(fitted, [run], chunks, weight[seen])
+        self.__dict__ = fresh.__dict__
+        return self
+
+
+def _refitted(old: FittedMixture, k: int, chunks: Sequence[Chunk], settings: Settings) -> Run:
+    """Expert k trained on, from where it stands and from its start."""
+    mixture, params = old.mixture, old.params
+    active = of_experts(mixture, params, np.array([k]))
+    frozen = Frozen(mixture.tree, mixture.gates, mixture.experts, active=active)
+    fresh = mixture.start(chunks[0].gate.n_coef, chunks[0].expert.n_coef)
+    fresh = frozen.chosen(Params(params.gates, fresh.experts), params)
+    with held_to_one_thread():
+        runs = [Run(frozen, start, chunks, settings).advance(settings.max_passes) for start in (params, fresh)]
+    return runs[ranked(runs)[0]]
