@@ -16,6 +16,7 @@ from ._estimator import MixtureOfExperts
 from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
 from .mixture import normalized
+from .responses import ClassShares
 from .tree import Tree
 
 
@@ -232,6 +233,9 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         return BinaryExpert(alpha=self.alpha) if len(self.classes_) == 2 else ClassExpert(self.alpha)
+
+    def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> ClassShares:
+        return ClassShares(tuple(self.classes_.tolist()))
 
     def _describe(self) -> None:
         coef, intercept = self._fitted.expert_coef()

@@ -15,6 +15,7 @@ from ._validation import check_n_samples, check_numbers, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .predictive import MixtureDistribution
+from .responses import MeanResponse
 from .tree import Tree
 
 
@@ -235,6 +236,9 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         if not isinstance(family, Family):
             raise ValueError(f"expert contains {one!r}: expected a Family, or one of {sorted(FAMILIES)}.")
         return LinearExpert(family, alpha=self.alpha, scale_floor=self.scale_floor)
+
+    def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> MeanResponse:
+        return MeanResponse.of(coded, weight)
 
     def _describe(self) -> None:
         coef, intercept = self._fitted.expert_coef()

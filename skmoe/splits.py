@@ -1,0 +1,114 @@
+r"""Splits: what the gate of a node asks of a row, in the user's columns and units.
+
+Two branches are divided by a hyperplane. It is written with the few columns that move the log-odds most,
+
+.. math:: \log \frac{g_0(x)}{g_1(x)} = \sum_j w_j x_j - t,
+
+as ``where 1.2 * income - 0.03 * age > 4.5``: the left side less the right is the log-odds of the branch. With a single
+column it is solved for it: ``where age < 45``. Columns that are left out are held at their mean in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .digits import plain, significant, to_hundredth
+from .rows.columns import Columns
+
+#: Columns that move the log-odds by less than this part of what the first one does are left out.
+_SMALL = 0.1
+
+#: Standard deviations from the mean row beyond which a border is no border: no row is near it.
+_FAR = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How the gate of a node divides the rows that come to it.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_branches, 1 + n_columns)
+        Intercepts and slopes of the branches on standardised columns, summing to zero over the branches.
+    columns : Columns
+        The columns that the gate sees, with their means and standard deviations in training.
+    certainty : float
+        Mean probability of the likeliest branch, over the training rows that come to the node: 1 where every row has
+        its branch, and one over the number of branches where the gate cannot tell them apart.
+    """
+
+    coef: np.ndarray
+    columns: Columns
+    certainty: float
+
+    @cached_property
+    def ignores_x(self) -> bool:
+        """Whether the probabilities of the branches are the same everywhere, or as good as that: even if all columns
+        went together, rows would have to be far out for another branch to become the likeliest."""
+        coef = self.coef - self.coef[self.coef[:, 0].argmax()]
+        return bool((_FAR * np.abs(coef[:, 1:]).sum(axis=1) <= -coef[:, 0]).all())
+
+    def words(self, branch: int, names: Sequence[str], most: int = 3) -> str:
+        """Which rows a branch takes.
+
+        Parameters
+        ----------
+        branch : int
+            Its number within the node.
+        names : sequence of str
+            Names of all features.
+        most : int, default=3
+            Most columns named.
+
+        Returns
+        -------
+        str
+            The first of two branches has the condition, the second is elsewhere. Of more branches each has the linear
+            predictor that pulls rows to it: the branch whose predictor is high, against those of the others, is likely.
+        """
+        if self.ignores_x:
+            return "whatever x" if len(self.coef) > 1 else ""
+        if len(self.coef) == 2:
+            return self._condition(self.coef[0] - self.coef[1], names, most) if branch == 0 else "elsewhere"
+        return self._pull(self.coef[branch], names, most)
+
+    def _condition(self, log_odds: np.ndarray, names: Sequence[str], most: int) -> str:
+        columns, left_out = self._telling(log_odds, np.abs(log_odds[1:]).max(), most)
+        rising = log_odds[1 + columns[0]] > 0
+        sign = 1.0 if rising else -1.0
+        center, sd = self.columns.units.center[columns], self.columns.units.scale[columns]
+        inner = sign * log_odds[1 + columns]
+        if len(columns) == 1:
+            border, unit = center[0] - sign * log_odds[0] / inner[0] * sd[0], sd[0]
+            text = names[self.columns.index[columns[0]]]
+        else:
+            slopes = np.array([significant(slope) for slope in inner / sd])
+            # With the slopes as they are written, right at the mean row: digits that they lost do not move the border.
+            border, unit = float(slopes @ center) - sign * log_odds[0], float(np.linalg.norm(slopes * sd))
+            text = self._sum(slopes, columns, names)
+        return f"where {text} {'>' if rising else '<'} {to_hundredth(border, unit)}{left_out}"
+
+    def _pull(self, coef: np.ndarray, names: Sequence[str], most: int) -> str:
+        columns, left_out = self._telling(coef, np.abs(self.coef[:, 1:]).max(), most)
+        if not len(columns):
+            return "elsewhere"  # between branches that are pulled apart
+        slopes = np.array([significant(slope) for slope in coef[1 + columns] / self.columns.units.scale[columns]])
+        return f"pulled by {self._sum(slopes, columns, names)}{left_out}"
+
+    def _telling(self, coef: np.ndarray, largest: float, most: int) -> tuple[np.ndarray, str]:
+        """The columns that matter most, largest first, and how many others there are, in words."""
+        strength = np.abs(coef[1:])
+        order = np.argsort(-strength, kind="stable")[:most]
+        columns = order[strength[order] >= _SMALL * largest]
+        n_others = np.count_nonzero(strength) - len(columns)
+        return columns, f", {n_others} column{'s' if n_others > 1 else ''} left out" if n_others else ""
+
+    def _sum(self, slopes: np.ndarray, columns: np.ndarray, names: Sequence[str]) -> str:
+        """``1.2 * income - 0.03 * age``."""
+        terms = [f"{plain(abs(b))} * {names[j]}" for b, j in zip(slopes, self.columns.index[columns], strict=True)]
+        signs = ["-" if slopes[0] < 0 else "", *(" - " if b < 0 else " + " for b in slopes[1:])]
+        return "".join(sign + term for sign, term in zip(signs, terms, strict=True))
