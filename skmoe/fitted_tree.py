@@ -13,7 +13,7 @@ from .model import FittedMixture
 from .responses import Summary
 from .rows.chunk import Chunk
 from .splits import Split
-from .tree import Tree
+from .tree import Path, Tree
 
 
 class Note(NamedTuple):
@@ -68,13 +68,19 @@ class FittedTree(Tree):
     >>> X = rng.uniform(-1, 1, size=(900, 2))
     >>> y = np.where(X[:, 0] < 0.2, np.where(X[:, 1] < X[:, 0], 3 * X[:, 1], 4.0), -X[:, 1])
     >>> y += 0.1 * rng.standard_normal(900)
-    >>> tree = MoERegressor((2, 2), random_state=0).fit(X, y).tree_
-    >>> tree.n_leaves, [str(branch) for branch in tree.branches]
-    (4, ['0', '1', '0.0', '0.1', '1.0', '1.1'])
-    >>> print(round(tree.notes[(0,)].share, 2), tree.notes[(0,)].response.round(2))
+    >>> tree = MoERegressor(((2,), 1), random_state=0).fit(X, y).tree_  # a branch with two experts, and one expert
+    >>> print(tree)
+    3 experts         share   mean  sure
+    all rows           100%   1.32   99%
+    ├── branch 0        58%   2.23   99%  where x0 < 0.200, 1 column left out
+    │   ├── expert 0    40%   4.00        where 46.1 * x1 - 45.2 * x0 > 0.5
+    │   └── expert 1    18%  -1.73        elsewhere
+    └── expert 2        42%   0.05        elsewhere
+    >>> tree.branches[2].path, round(tree.notes[(0, 0)].share, 2), tree.notes[(0, 0)].response.round(1)
+    ((0, 0), 0.4, array([4.]))
     """
 
-    notes: dict[tuple[int, ...], Note]
+    notes: dict[Path, Note]
     names: tuple[str, ...]
     summary: Summary
 
@@ -102,10 +108,10 @@ class FittedTree(Tree):
         splits = {path: note.split for path, note in self.notes.items() if note.split is not None}
         return replace(self, notes=_notes(self, splits, share, mass, sums))
 
-    def words(self, path: tuple[int, ...], most: int = 3) -> str:
-        """Which rows a branch takes, with at most ``most`` columns (see `Split.words`)."""
+    def _words(self, path: Path) -> str:
+        """Which rows a branch takes."""
         split = self.notes[path[:-1]].split
-        return split.words(path[-1], self.names, most) if path and split is not None else ""
+        return split.words(path[-1], self.names) if path and split is not None else ""
 
     def __str__(self) -> str:
         first, *below = Tree.__str__(self).splitlines()
@@ -113,7 +119,7 @@ class FittedTree(Tree):
         columns = [[first, "all rows", *below], *self._columns([self.notes[path] for path in paths])]
         widths = [max(map(len, column)) for column in columns]
         lines = []
-        for (label, *cells), words in zip(zip(*columns, strict=True), ["", *map(self.words, paths)], strict=True):
+        for (label, *cells), words in zip(zip(*columns, strict=True), ["", *map(self._words, paths)], strict=True):
             right = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
             lines.append("  ".join([label.ljust(widths[0]), *right, words]).rstrip())
         return "\n".join(lines)
@@ -150,25 +156,25 @@ def described(
         class weights that training may have.
     """
     trained = np.concatenate([chunk.weight for chunk in chunks])
-    splits = {}
+    splits: dict[Path, Split] = {}
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         leaves = slice(node.branches[0].leaves.start, node.branches[-1].leaves.stop)
-        likeliest = [np.exp(gate.forward(params, chunk.gate).log_prob.max(axis=0)) for chunk in chunks]
+        designs = [chunk.gate for chunk in chunks]
         likeliest = np.concatenate(
-            [np.broadcast_to(p, chunk.gate.n_rows) for p, chunk in zip(likeliest, chunks, strict=True)]
+            [np.broadcast_to(gate.forward(params, d).log_prob.max(axis=0), d.n_rows) for d in designs]
         )
         mass = trained * responsibilities[:, leaves].sum(axis=1)
-        coef = gate.coef(params, chunks[0].gate.n_coef)
-        splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ likeliest, mass.sum()))
+        coef = gate.coef(params, designs[0].n_coef)
+        splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ np.exp(likeliest), mass.sum()))
     share, sums = trained @ responsibilities / trained.sum(), summary.sums(y, weight, responsibilities)
     notes = _notes(fitted.tree, splits, share, weight @ responsibilities, sums)
     return FittedTree(fitted.tree.nested, notes, tuple(names), summary)
 
 
 def _notes(
-    tree: Tree, splits: dict[tuple[int, ...], Split], share: np.ndarray, mass: np.ndarray, sums: np.ndarray
-) -> dict[tuple[int, ...], Note]:
-    places = {(): slice(0, tree.n_leaves)}
+    tree: Tree, splits: dict[Path, Split], share: np.ndarray, mass: np.ndarray, sums: np.ndarray
+) -> dict[Path, Note]:
+    places: dict[Path, slice] = {(): slice(0, tree.n_leaves)}
     places |= {branch.path: slice(branch.leaves.start, branch.leaves.stop) for branch in tree.branches}
     return {
         path: Note(float(share[at].sum()), _ratio(sums[at].sum(axis=0), mass[at].sum()), splits.get(path))

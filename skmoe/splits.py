@@ -47,13 +47,21 @@ class Split:
 
     @cached_property
     def ignores_x(self) -> bool:
-        """Whether the probabilities of the branches are the same everywhere, or as good as that: even if all columns
-        went together, rows would have to be far out for another branch to become the likeliest."""
+        """Whether the branches have the same probabilities everywhere, or as good as that: rows would have to be far
+        out in all columns for another branch to become the likeliest."""
         coef = self.coef - self.coef[self.coef[:, 0].argmax()]
         return bool((_FAR * np.abs(coef[:, 1:]).sum(axis=1) <= -coef[:, 0]).all())
 
     def words(self, branch: int, names: Sequence[str], most: int = 3) -> str:
-        """Which rows a branch takes.
+        """Which rows a branch takes, with how many columns were left out (see `Split.question`)."""
+        text, n_left_out = self.question(branch, names, most)
+        return text + (f", {n_left_out} column{'s' if n_left_out > 1 else ''} left out" if n_left_out else "")
+
+    def question(self, branch: int, names: Sequence[str], most: int = 3) -> tuple[str, int]:
+        """Which rows a branch takes, and how many columns are not named although they matter a little.
+
+        The first of two branches has the condition, the second is elsewhere. Of more branches each has the linear
+        predictor that pulls rows to it: where it is high against those of the others, the branch is likely.
 
         Parameters
         ----------
@@ -63,52 +71,46 @@ class Split:
             Names of all features.
         most : int, default=3
             Most columns named.
-
-        Returns
-        -------
-        str
-            The first of two branches has the condition, the second is elsewhere. Of more branches each has the linear
-            predictor that pulls rows to it: the branch whose predictor is high, against those of the others, is likely.
         """
         if self.ignores_x:
-            return "whatever x" if len(self.coef) > 1 else ""
-        if len(self.coef) == 2:
-            return self._condition(self.coef[0] - self.coef[1], names, most) if branch == 0 else "elsewhere"
-        return self._pull(self.coef[branch], names, most)
+            return ("whatever x" if len(self.coef) > 1 else ""), 0
+        if len(self.coef) > 2:
+            return self._pull(self.coef[branch], names, most)
+        return self._condition(self.coef[0] - self.coef[1], names, most) if branch == 0 else ("elsewhere", 0)
 
-    def _condition(self, log_odds: np.ndarray, names: Sequence[str], most: int) -> str:
-        columns, left_out = self._telling(log_odds, np.abs(log_odds[1:]).max(), most)
+    def _condition(self, log_odds: np.ndarray, names: Sequence[str], most: int) -> tuple[str, int]:
+        columns, n_left_out = self._telling(log_odds, np.abs(log_odds[1:]).max(), most)
         rising = log_odds[1 + columns[0]] > 0
-        sign = 1.0 if rising else -1.0
+        inner = log_odds if rising else -log_odds
         center, sd = self.columns.units.center[columns], self.columns.units.scale[columns]
-        inner = sign * log_odds[1 + columns]
+        slopes = inner[1 + columns] / sd
         if len(columns) == 1:
-            border, unit = center[0] - sign * log_odds[0] / inner[0] * sd[0], sd[0]
+            border, unit = center[0] - inner[0] / slopes[0], sd[0]
             text = names[self.columns.index[columns[0]]]
         else:
-            slopes = np.array([significant(slope) for slope in inner / sd])
+            slopes = np.array([significant(slope) for slope in slopes])
             # With the slopes as they are written, right at the mean row: digits that they lost do not move the border.
-            border, unit = float(slopes @ center) - sign * log_odds[0], float(np.linalg.norm(slopes * sd))
+            border, unit = slopes @ center - inner[0], float(np.linalg.norm(slopes * sd))
             text = self._sum(slopes, columns, names)
-        return f"where {text} {'>' if rising else '<'} {to_hundredth(border, unit)}{left_out}"
+        return f"where {text} {'>' if rising else '<'} {to_hundredth(border, unit)}", n_left_out
 
-    def _pull(self, coef: np.ndarray, names: Sequence[str], most: int) -> str:
-        columns, left_out = self._telling(coef, np.abs(self.coef[:, 1:]).max(), most)
+    def _pull(self, coef: np.ndarray, names: Sequence[str], most: int) -> tuple[str, int]:
+        columns, n_left_out = self._telling(coef, np.abs(self.coef[:, 1:]).max(), most)
         if not len(columns):
-            return "elsewhere"  # between branches that are pulled apart
+            return "elsewhere", 0  # between branches that are pulled apart
         slopes = np.array([significant(slope) for slope in coef[1 + columns] / self.columns.units.scale[columns]])
-        return f"pulled by {self._sum(slopes, columns, names)}{left_out}"
+        return f"pulled by {self._sum(slopes, columns, names)}", n_left_out
 
-    def _telling(self, coef: np.ndarray, largest: float, most: int) -> tuple[np.ndarray, str]:
-        """The columns that matter most, largest first, and how many others there are, in words."""
+    def _telling(self, coef: np.ndarray, largest: float, most: int) -> tuple[np.ndarray, int]:
+        """The columns that matter most, largest first, and how many others there are."""
         strength = np.abs(coef[1:])
         order = np.argsort(-strength, kind="stable")[:most]
         columns = order[strength[order] >= _SMALL * largest]
-        n_others = np.count_nonzero(strength) - len(columns)
-        return columns, f", {n_others} column{'s' if n_others > 1 else ''} left out" if n_others else ""
+        return columns, int(np.count_nonzero(strength)) - len(columns)
 
     def _sum(self, slopes: np.ndarray, columns: np.ndarray, names: Sequence[str]) -> str:
         """``1.2 * income - 0.03 * age``."""
-        terms = [f"{plain(abs(b))} * {names[j]}" for b, j in zip(slopes, self.columns.index[columns], strict=True)]
+        sizes = ["" if abs(slope) == 1 else f"{plain(abs(slope))} * " for slope in slopes]
+        terms = [size + names[j] for size, j in zip(sizes, self.columns.index[columns], strict=True)]
         signs = ["-" if slopes[0] < 0 else "", *(" - " if b < 0 else " + " for b in slopes[1:])]
         return "".join(sign + term for sign, term in zip(signs, terms, strict=True))

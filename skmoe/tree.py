@@ -21,6 +21,9 @@ Shape = int | tuple
 #: A tree inside: a leaf is the empty tuple, a node the tuple of its branches.
 Nested = tuple
 
+#: The way from the root to a branch: the number of the branch at each node.
+Path = tuple[int, ...]
+
 
 class Branch(NamedTuple):
     """One branch of a node.
@@ -33,7 +36,7 @@ class Branch(NamedTuple):
         The experts that hang under it.
     """
 
-    path: tuple[int, ...]
+    path: Path
     leaves: range
 
     def __str__(self) -> str:
@@ -43,7 +46,7 @@ class Branch(NamedTuple):
 class Node(NamedTuple):
     """A place where a gate divides rows among branches."""
 
-    path: tuple[int, ...]
+    path: Path
     branches: tuple[Branch, ...]
 
 
@@ -146,7 +149,7 @@ class Tree:
         leaves: list[int] = []
         index = {node.path: i for i, node in enumerate(self.nodes)}
 
-        def visit(nested: Nested, path: tuple[int, ...], first: int) -> Nested:
+        def visit(nested: Nested, path: Path, first: int) -> Nested:
             if not nested:
                 leaves.append(first)
                 return ()
@@ -197,7 +200,7 @@ def _count(nested: Nested) -> int:
     return sum(max(1, _count(child)) for child in nested)
 
 
-def _nodes(nested: Nested, path: tuple[int, ...], first: int) -> Iterator[Node]:
+def _nodes(nested: Nested, path: Path, first: int) -> Iterator[Node]:
     branches, below = [], []
     at = first
     for b, child in enumerate(nested):
