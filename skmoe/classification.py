@@ -92,8 +92,9 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         Labels of the rows of positive weight, sorted.
     n_experts_ : int
         Number of experts; of an average, over all its members.
-    tree_ : Tree
-        ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
+    tree_ : FittedTree
+        ``print`` shows its branches with their shares, mean responses and splits; ``tree_.branches`` says what the
+        rows of `gate_coef_` are.
     expert_coef_ : ndarray of shape (n_experts_, n_features) or (n_experts_, n_features, n_classes)
         Slopes of the log-odds of ``classes_[1]``, or of every class (summing to zero), in the user's units. Experts
         of a flat mixture stand in falling order of their share, in a tree the branches of every node, in an average

@@ -44,10 +44,10 @@ class FittedTree(Tree):
     - its share of the training mass;
     - the mean response of its rows; of two classes the rate of the second, of more the most frequent and its share;
     - where it has a gate, how sure that is: the mean probability of the likeliest branch, over the rows that come here;
-    - which rows it takes. Of two branches the first has a condition, whose left side less its right is the log-odds of
-      that branch, or with a single column the place of even odds. Of more branches each has the predictor that pulls
-      rows to it, against those of the others. The columns with the largest slopes per standard deviation are named,
-      three at most, and the others held at their mean.
+    - which rows it takes. Of two branches the first has a condition: of a single column the place of even odds, of
+      several two sides that differ by the log-odds. Of more branches each has the predictor that pulls rows to it,
+      against those of the others. The columns with the largest slopes per standard deviation are named, three at
+      most, and the others held at their mean.
 
     Parameters
     ----------

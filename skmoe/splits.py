@@ -4,8 +4,8 @@ Two branches are divided by a hyperplane. It is written with the few columns tha
 
 .. math:: \log \frac{g_0(x)}{g_1(x)} = \sum_j w_j x_j - t,
 
-as ``where 1.2 * income - 0.03 * age > 4.5``: the left side less the right is the log-odds of the branch. With a single
-column it is solved for it: ``where age < 45``. Columns that are left out are held at their mean in training.
+as ``where 1.2 * income - 0.03 * age > 4.5``: the two sides differ by the log-odds. A single column is solved for:
+``where age < 45``. Columns that are left out are held at their mean in training.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ class Ordering(NamedTuple):
 class Tree:
     """The shape of a mixture: nodes with gates, leaves with experts.
 
-    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for.
+    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for. That of
+    a fitted mixture is a `FittedTree`, which also says what its branches are.
 
     Parameters
     ----------

@@ -201,7 +201,7 @@ class TreeDisplay:
             table.append(["scale", *(", ".join(map(_scale, np.atleast_1d(scale))) for scale in self.scale)])
         caption = f"thickness: share of the {self.of}"
         if any("(+" in line for lines in above.values() for line in lines):
-            caption += "; (+2): two columns left out"
+            caption += "; (+n): n columns left out"
         return Layout(self.tree, {path: note.share for path, note in notes.items()}, above, below, table, caption)
 
     def _question(self, path: Path, max_features: int) -> list[str]:
