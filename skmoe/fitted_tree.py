@@ -27,7 +27,7 @@ class Note(NamedTuple):
         Mean of the response here, in units of y, or shares of the classes: over the training rows, weighted by sample
         weight and responsibility. NaN where no row comes.
     split : Split or None
-        How the gate here divides the rows; None where an expert answers.
+        How the gate here divides the rows; None where there is no gate.
     """
 
     share: float

@@ -63,8 +63,8 @@ class Ordering(NamedTuple):
 class Tree:
     """The shape of a mixture: nodes with gates, leaves with experts.
 
-    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for. That of
-    a fitted mixture is a `FittedTree`, which also says what its branches are.
+    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for. That
+    of a fitted mixture is a `FittedTree`, which also says what its branches are.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class Tree:
 
     nested: Nested
 
-    @classmethod
-    def parse(cls, shape: Shape) -> Tree:
+    @staticmethod
+    def parse(shape: Shape) -> Tree:
         """Tree of a number of experts or a tuple of numbers.
 
         An int is a flat mixture of that many experts. A tuple of ints is regular: ``(2, 3)`` is a root of two
@@ -97,7 +97,7 @@ class Tree:
         ValueError
             Where the shape is no tree.
         """
-        return cls(_simplified(_expanded(shape, shape)))
+        return Tree(_simplified(_expanded(shape, shape)))
 
     @cached_property
     def n_leaves(self) -> int:
@@ -114,6 +114,12 @@ class Tree:
     def branches(self) -> tuple[Branch, ...]:
         """All branches, node by node."""
         return tuple(branch for node in self.nodes for branch in node.branches)
+
+    @cached_property
+    def leaves(self) -> tuple[Branch, ...]:
+        """The branches that end in an expert, in the order of the experts."""
+        gated = {node.path for node in self.nodes}
+        return tuple(sorted((b for b in self.branches if b.path not in gated), key=lambda b: b.leaves.start))
 
     def leaf_log_prior(self, branch_log_prob: Sequence[np.ndarray]) -> np.ndarray:
         """Sums of log probabilities (n_branches, n_rows | 1) of each node along the way to each leaf."""

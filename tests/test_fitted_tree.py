@@ -17,6 +17,9 @@ from skmoe.rows.design import Standardizer
 from skmoe.splits import Split
 from skmoe.tree import Tree
 
+#: Four experts are too many for these classes, which is no matter here.
+pytestmark = pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(400, 3)) * [1.0, 50.0, 1e-3]
 Y = np.where(X[:, 0] > 0.3, X[:, 1] / 10, np.where(X[:, 1] > 0, -4.0, 4.0)) + 1e6 + rng.normal(size=400)

@@ -176,9 +176,9 @@ class TreeDisplay:
             layout = self._layout(0)
             size = max(_SMALLEST, _size(ax, layout))
         ax.set(xlim=(0, layout.width), ylim=(layout.height, 0), xticks=[], yticks=[])
-        leaf = {b.path: b.leaves[0] for b in self.tree.branches if self.tree.notes[b.path].split is None}
+        own = {leaf.path: color(k) for k, leaf in enumerate(self.tree.leaves)}
         for ribbon in layout.ribbons:
-            _draw(ax, ribbon, color(leaf[ribbon.path]) if ribbon.path in leaf else _INNER)
+            _draw(ax, ribbon, own.get(ribbon.path, _INNER))
             _write(ax, ribbon, layout, size)
         self._write_table(ax, layout, size)
         self.ax_, self.figure_ = ax, ax.figure
@@ -189,14 +189,15 @@ class TreeDisplay:
         notes, summary = self.tree.notes, self.tree.summary
         share = {path: percent(note.share) for path, note in notes.items()}
         mean = {path: _typeset(summary.text(note.response)) for path, note in notes.items()}
-        leaves = [path for path in sorted(notes) if notes[path].split is None]
+        leaves = [leaf.path for leaf in self.tree.leaves]
+        inner = [path for path in notes if path and path not in leaves]
         table = [["expert", *map(short, self.labels)], ["share", *(share[path] for path in leaves)]]
         above = {path: self._question(path, max_features) if path else ["all rows"] for path in notes}
-        below = {path: [] if path in leaves else [share[path]] if path else [] for path in notes}
+        below = {path: [share[path]] if path in inner else [] for path in notes}
         if np.isfinite(notes[()].response).all():
             table.append([summary.heading, *(mean[path] for path in leaves)])
             below[()] = [f"{summary.heading} {mean[()]}"]
-            below |= {path: [f"{share[path]}, {mean[path]}"] for path in notes if path and path not in leaves}
+            below |= {path: [f"{share[path]}, {mean[path]}"] for path in inner}
         if self.scale is not None:
             table.append(["scale", *(", ".join(map(_scale, np.atleast_1d(scale))) for scale in self.scale)])
         caption = f"thickness: share of the {self.of}"
@@ -206,10 +207,9 @@ class TreeDisplay:
 
     def _question(self, path: Path, max_features: int) -> list[str]:
         """Lines that say which rows a branch takes; none for no features."""
-        if not max_features:
-            return []
         split = self.tree.notes[path[:-1]].split
-        assert split is not None
+        if split is None or not max_features:
+            return []
         text, n_left_out = split.question(path[-1], self.tree.names, max_features)
         text = text.removeprefix("where ") + (f" (+{n_left_out})" if n_left_out else "")
         lines = [""]

@@ -77,9 +77,9 @@ class Layout:
     @cached_property
     def row(self) -> float:
         """Distance of two experts: a ribbon with its texts fits between them."""
-        leaves = self._leaves()
-        n_lines = max(len(self.above[path]) + len(self.below[path]) for path in leaves)
-        return max(ROW, LINE * n_lines + THICK * max(self.share[path] for path in leaves) + GAP)
+        paths = [leaf.path for leaf in self.tree.leaves]
+        n_lines = max(len(self.above[path]) + len(self.below[path]) for path in paths)
+        return max(ROW, LINE * n_lines + THICK * max(self.share[path] for path in paths) + GAP)
 
     @cached_property
     def columns(self) -> list[float]:
@@ -100,7 +100,7 @@ class Layout:
     @cached_property
     def middle(self) -> dict[Path, float]:
         """Heights at which branches end: experts in even steps, a node between its first and its last branch."""
-        at = {path: self.top + (k + 0.5) * self.row for k, path in enumerate(self._leaves())}
+        at = {leaf.path: self.top + (k + 0.5) * self.row for k, leaf in enumerate(self.tree.leaves)}
         for node in reversed(self.tree.nodes):  # what is below comes first
             at[node.path] = 0.5 * (at[node.branches[0].path] + at[node.branches[-1].path])
         return at
@@ -112,16 +112,11 @@ class Layout:
 
     def _ribbons(self) -> Iterator[Ribbon]:
         yield Ribbon((), 0.0, self.levels[0], self.middle[()], self.middle[()], THICK * self.share[()])
-        gated = {node.path for node in self.tree.nodes}
         for node in self.tree.nodes:
             thickness = [THICK * self.share[branch.path] for branch in node.branches]
             edges = self.middle[node.path] - 0.5 * sum(thickness) + np.cumsum([0.0, *thickness])
             for branch, thick, edge in zip(node.branches, thickness, edges, strict=False):
                 depth = len(branch.path)
-                right = self.levels[depth] if branch.path in gated else self.levels[-1]
+                right = self.levels[-1] if branch in self.tree.leaves else self.levels[depth]
                 start = float(edge + 0.5 * thick)
                 yield Ribbon(branch.path, self.levels[depth - 1], right, start, self.middle[branch.path], thick)
-
-    def _leaves(self) -> list[Path]:
-        gated = {node.path for node in self.tree.nodes}
-        return sorted(branch.path for branch in self.tree.branches if branch.path not in gated)
