@@ -22,7 +22,7 @@ from .tree_layout import BEND, GAP, LINE, Layout, Ribbon
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Points: the size of texts where there is room, and the smallest; below that what branches ask is left out.
+#: Points: the size of texts where there is room, and the smallest; below that branches ask less.
 _SIZE, _SMALLEST = 8.0, 4.5
 
 #: From this number of experts on texts of a new figure are smaller.
@@ -155,8 +155,8 @@ class TreeDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure, of a size that holds the tree. Where axes are small the texts shrink, and the
-            questions are left out before they cannot be read.
+            None makes a new figure, of a size that holds the tree. Where axes are small the texts shrink, then
+            questions name one column, and at last they are left out.
         max_features : int >= 1, default=2
             Most columns that the question at a branch names.
 
@@ -171,10 +171,10 @@ class TreeDisplay:
         zoom = 1.0 if len(self.labels) < _MANY else 0.75
         ax = axes(ax, (zoom * layout.width, zoom * layout.height))
         ax.set_axis_off()
-        size = _size(ax, layout)
-        if size < _SMALLEST:
-            layout = self._layout(0)
-            size = max(_SMALLEST, _size(ax, layout))
+        for fewer in (1, 0):
+            if _size(ax, layout) < _SMALLEST:
+                layout = self._layout(fewer)
+        size = max(_SMALLEST, _size(ax, layout))
         ax.set(xlim=(0, layout.width), ylim=(layout.height, 0), xticks=[], yticks=[])
         own = {leaf.path: color(k) for k, leaf in enumerate(self.tree.leaves)}
         for ribbon in layout.ribbons:
