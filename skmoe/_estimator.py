@@ -22,7 +22,7 @@ from ._validation import check_enough_rows, check_weight, check_X
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
 from .experts.protocol import Expert
-from .fitted_tree import described
+from .fitted_tree import TrainingRows, described
 from .gates import GATES, Gate
 from .mixture import Mixture, Params
 from .model import FittedMixture, Task, averaged
@@ -146,10 +146,11 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         callbacks = self._callbacks(task, len(starts), given)
         runs = self._train(task, starts, callbacks)
         self._members = [task.fitted(run.params) for run in runs]
-        self._record(averaged(self._members), runs, task.chunks, coded, weight)
+        rows = TrainingRows(task.chunks, coded, weight)
+        self._record(averaged(self._members), runs, rows)
         if self.combine_inits == "average":
             views = zip(self._members, runs, strict=True)
-            self.members_ = [self._member(m, run, task.chunks, coded, weight) for m, run in views]
+            self.members_ = [self._member(m, run, rows) for m, run in views]
         for watch in callbacks:
             watch.finish()
         return self._troubles(runs, task.chunks, n_distinct)
@@ -214,22 +215,14 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 
-    def _record(
-        self,
-        fitted: FittedMixture,
-        runs: Sequence[Run],
-        chunks: Sequence[Chunk],
-        coded: np.ndarray,
-        weight: np.ndarray,
-    ) -> None:
-        best = runs[0]
-        log_prob, h = fitted.mixture.evaluate(fitted.params, chunks)
-        trained = np.concatenate([chunk.weight for chunk in chunks])
+    def _record(self, fitted: FittedMixture, runs: Sequence[Run], rows: TrainingRows) -> None:
+        best, trained = runs[0], rows.trained
+        log_prob, h = fitted.mixture.evaluate(fitted.params, rows.chunks)
         self._fitted = fitted
-        self.tree_ = described(fitted, chunks, h, coded, weight, self._summarized(coded, weight), self._names())
+        self.tree_ = described(fitted, rows, h, self._summarized(rows.y, rows.weight), self._names())
         self.n_experts_ = fitted.n_experts
         self.n_parameters_ = fitted.mixture.n_free(fitted.params)
-        self.log_likelihood_ = float(log_prob @ weight)
+        self.log_likelihood_ = float(log_prob @ rows.weight)
         self.expert_share_ = trained @ h / trained.sum()
         self.objective_ = best.objective
         self.decrement_ = best.decrement
@@ -239,16 +232,14 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         self.gate_coef_, self.gate_intercept_ = fitted.gate_coef()
         self._describe()
 
-    def _member(
-        self, member: FittedMixture, run: Run, chunks: Sequence[Chunk], coded: np.ndarray, weight: np.ndarray
-    ) -> Self:
+    def _member(self, member: FittedMixture, run: Run, rows: TrainingRows) -> Self:
         """One fit of an average, as an estimator of its own."""
         view = copy.copy(self)
         for note in NOTES:
             view.__dict__.pop(note, None)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
         view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
-        view._record(member, [run], chunks, coded, weight)
+        view._record(member, [run], rows)
         return view
 
     def _troubles(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> list[Trouble]:

@@ -135,39 +135,45 @@ class FittedTree(Tree):
             yield ["sure", *sure]
 
 
-def described(
-    fitted: FittedMixture,
-    chunks: Sequence[Chunk],
-    responsibilities: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    summary: Summary,
-    names: Iterable[str],
-) -> FittedTree:
-    """The tree of a fitted mixture with what its training rows say.
+class TrainingRows(NamedTuple):
+    """The rows of a fit.
 
-    Parameters
+    Attributes
     ----------
     chunks : sequence of Chunk
-        The training rows.
-    responsibilities : ndarray of shape (n_rows, n_leaves)
-    y, weight : ndarray of shape (n_rows, n_outputs) and (n_rows,)
-        Responses in the user's units or coded classes, and sample weights: what rows are like is counted without the
-        class weights that training may have.
+        As gates and experts see them, with the weights that they have in training.
+    y : ndarray of shape (n_rows, n_outputs)
+        Responses in the user's units, or coded classes.
+    weight : ndarray of shape (n_rows,)
+        Sample weights. Class weights are no part of them: what rows are like is counted without.
     """
-    trained = np.concatenate([chunk.weight for chunk in chunks])
+
+    chunks: Sequence[Chunk]
+    y: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def trained(self) -> np.ndarray:
+        """Weights in training, (n_rows,)."""
+        return np.concatenate([chunk.weight for chunk in self.chunks])
+
+
+def described(
+    fitted: FittedMixture, rows: TrainingRows, responsibilities: np.ndarray, summary: Summary, names: Iterable[str]
+) -> FittedTree:
+    """The tree of a fitted mixture with what its training rows say, given their responsibilities (n_rows, n_leaves)."""
+    trained, designs = rows.trained, [chunk.gate for chunk in rows.chunks]
     splits: dict[Path, Split] = {}
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         leaves = slice(node.branches[0].leaves.start, node.branches[-1].leaves.stop)
-        designs = [chunk.gate for chunk in chunks]
         likeliest = np.concatenate(
             [np.broadcast_to(gate.forward(params, d).log_prob.max(axis=0), d.n_rows) for d in designs]
         )
         mass = trained * responsibilities[:, leaves].sum(axis=1)
         coef = gate.coef(params, designs[0].n_coef)
         splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ np.exp(likeliest), mass.sum()))
-    share, sums = trained @ responsibilities / trained.sum(), summary.sums(y, weight, responsibilities)
-    notes = _notes(fitted.tree, splits, share, weight @ responsibilities, sums)
+    share, sums = trained @ responsibilities / trained.sum(), summary.sums(rows.y, rows.weight, responsibilities)
+    notes = _notes(fitted.tree, splits, share, rows.weight @ responsibilities, sums)
     return FittedTree(fitted.tree.nested, notes, tuple(names), summary)
 
 

@@ -84,7 +84,7 @@ class Layout:
     @cached_property
     def columns(self) -> list[float]:
         """Left ends of the columns of the table, and the right end of the last."""
-        widths = [CHARACTER * max(map(len, column)) + 2 * GAP for column in self.table]
+        widths = [CHARACTER * max(map(len, column)) + 1.5 * GAP for column in self.table]
         return list(accumulate(widths, initial=self.levels[-1] + GAP))
 
     @cached_property
