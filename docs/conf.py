@@ -71,6 +71,8 @@ sphinx_gallery_conf = {
             "fraud_detection.py",
             "plot_gate_and_experts.py",
             "plot_motorcycle.py",
+            "hierarchical.py",
+            "plot_tree_of_gates.py",
             "plot_number_of_experts.py",
             "plot_sample_weights.py",
             "*",

@@ -24,9 +24,11 @@ from ._validation import check_enough_rows, check_labels_of_experts, check_weigh
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
 from .experts.protocol import Expert
+from .fitted_tree import TrainingRows, described
 from .gates import GATES, Gate
 from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
+from .responses import Summary
 from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
@@ -90,6 +92,10 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         """Expert blocks for a tree."""
+
+    @abstractmethod
+    def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> Summary:
+        """What is said of the responses of some rows, their mean or the shares of classes."""
 
     def _describe(self) -> None:
         """Set the fitted attributes that only this estimator has."""
@@ -162,10 +168,11 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         watches: list[Watch] = [Printed(plan.n_starts, plan.n_moves)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
-        self._record(averaged(self._members), runs, task.chunks, weight)
+        rows = TrainingRows(task.chunks, coded, weight)
+        self._record(averaged(self._members), runs, rows)
         if self.combine_inits == "average":
             views = zip(self._members, runs, strict=True)
-            self.members_ = [self._member(m, run, task.chunks, weight) for m, run in views]
+            self.members_ = [self._member(m, run, rows) for m, run in views]
         for watch in callbacks:
             watch.finish()
         return self._troubles(runs, task.chunks, n_distinct)
@@ -227,16 +234,15 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 
-    def _record(self, fitted: FittedMixture, runs: Sequence[Run], chunks: Sequence[Chunk], weight: np.ndarray) -> None:
-        best = runs[0]
-        evaluation = fitted.mixture.evaluate(fitted.params, chunks)
-        trained = np.concatenate([chunk.weight for chunk in chunks])
+    def _record(self, fitted: FittedMixture, runs: Sequence[Run], rows: TrainingRows) -> None:
+        best, trained = runs[0], rows.trained
+        log_prob, h = fitted.mixture.evaluate(fitted.params, rows.chunks)
         self._fitted = fitted
-        self.tree_ = fitted.tree
+        self.tree_ = described(fitted, rows, h, self._summarized(rows.y, rows.weight), self._names())
         self.n_experts_ = fitted.n_experts
         self.n_parameters_ = fitted.mixture.n_free(fitted.params)
-        self.log_likelihood_ = float(evaluation.log_prob @ weight)
-        self.expert_share_ = trained @ evaluation.responsibilities / trained.sum()
+        self.log_likelihood_ = float(log_prob @ rows.weight)
+        self.expert_share_ = trained @ h / trained.sum()
         self.objective_ = best.objective
         self.decrement_ = best.decrement
         self.history_ = best.history
@@ -245,7 +251,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         self.gate_coef_, self.gate_intercept_ = fitted.gate_coef()
         self._describe()
 
-    def _member(self, member: FittedMixture, run: Run, chunks: Sequence[Chunk], weight: np.ndarray) -> Self:
+    def _member(self, member: FittedMixture, run: Run, rows: TrainingRows) -> Self:
         """One fit of an average, as an estimator of its own."""
         view = copy.copy(self)
         for note in NOTES:
@@ -253,7 +259,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
         view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
         view.move_objectives_, view.move_histories_, view.n_passes_ = np.zeros(0), [], float(run.n_passes)
-        view._record(member, [run], chunks, weight)
+        view._record(member, [run], rows)
         return view
 
     def _troubles(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> list[Trouble]:
@@ -270,6 +276,10 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         return found + [(CollapseWarning, text) for text in collapsed(self._fitted, mass, chunks, n_members)]
 
     # -- read ----------------------------------------------------------------------------------------------------------
+
+    def _names(self) -> list[str]:
+        """Names of the features."""
+        return list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -374,8 +384,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
             import pandas as pd
         except ImportError as error:
             raise ImportError("summary() returns a pandas DataFrame: pip install pandas.") from error
-        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
-        labels, values = zip(("share", self.expert_share_), *self._summary_columns(names), strict=True)
+        columns = self._summary_columns(self._names())
+        labels, values = zip(("share", self.expert_share_), *columns, strict=True)
         index = pd.RangeIndex(self.n_experts_, name="expert")
         return pd.DataFrame(np.column_stack(values), columns=list(labels), index=index)
 

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_weight
+from .fitted_tree import TrainingRows
 from .mixture import Mixture, Params
 from .model import FittedMixture
 from .rows.chunk import Chunk
@@ -122,7 +123,7 @@ class Modular:
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
-        fresh._record(fitted, [run], chunks, weight[seen])
+        fresh._record(fitted, [run], TrainingRows(chunks, coded[seen], weight[seen]))
         self.__dict__ = fresh.__dict__
         return self
 

@@ -16,6 +16,7 @@ from ._estimator import MixtureOfExperts
 from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
 from .mixture import normalized
+from .responses import ClassShares
 from .tree import Tree
 
 
@@ -91,8 +92,9 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         Labels of the rows of positive weight, sorted.
     n_experts_ : int
         Number of experts; of an average, over all its members.
-    tree_ : Tree
-        ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
+    tree_ : FittedTree
+        ``print`` shows its branches with their shares, mean responses and splits; ``tree_.branches`` says what the
+        rows of `gate_coef_` are.
     expert_coef_ : ndarray of shape (n_experts_, n_features) or (n_experts_, n_features, n_classes)
         Slopes of the log-odds of ``classes_[1]``, or of every class (summing to zero), in the user's units. Experts
         of a flat mixture stand in falling order of their share, in a tree the branches of every node, in an average
@@ -237,6 +239,9 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         return BinaryExpert(alpha=self.alpha) if len(self.classes_) == 2 else ClassExpert(self.alpha)
+
+    def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> ClassShares:
+        return ClassShares(tuple(self.classes_.tolist()))
 
     def _describe(self) -> None:
         coef, intercept = self._fitted.expert_coef()

@@ -15,6 +15,7 @@ from ._validation import check_n_samples, check_numbers, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .predictive import MixtureDistribution
+from .responses import MeanResponse
 from .tree import Tree
 
 
@@ -91,8 +92,9 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     ----------
     n_experts_ : int
         Number of experts; of an average, over all its members.
-    tree_ : Tree
-        ``print`` shows it; ``tree_.branches`` says what the rows of `gate_coef_` are.
+    tree_ : FittedTree
+        ``print`` shows its branches with their shares, mean responses and splits; ``tree_.branches`` says what the
+        rows of `gate_coef_` are.
     expert_coef_ : ndarray of shape (n_experts_, n_features)
         Slopes in the user's units. Experts of a flat mixture stand in falling order of their share, in a tree the
         branches of every node, in an average the experts of each fit.
@@ -237,6 +239,9 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         if not isinstance(family, Family):
             raise ValueError(f"expert contains {one!r}: expected a Family, or one of {sorted(FAMILIES)}.")
         return LinearExpert(family, alpha=self.alpha, scale_floor=self.scale_floor)
+
+    def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> MeanResponse:
+        return MeanResponse.of(coded, weight)
 
     def _describe(self) -> None:
         coef, intercept = self._fitted.expert_coef()

@@ -21,6 +21,9 @@ Shape = int | tuple
 #: A tree inside: a leaf is the empty tuple, a node the tuple of its branches.
 Nested = tuple
 
+#: The way from the root to a branch: the number of the branch at each node.
+Path = tuple[int, ...]
+
 
 class Branch(NamedTuple):
     """One branch of a node.
@@ -33,7 +36,7 @@ class Branch(NamedTuple):
         The experts that hang under it.
     """
 
-    path: tuple[int, ...]
+    path: Path
     leaves: range
 
     def __str__(self) -> str:
@@ -43,7 +46,7 @@ class Branch(NamedTuple):
 class Node(NamedTuple):
     """A place where a gate divides rows among branches."""
 
-    path: tuple[int, ...]
+    path: Path
     branches: tuple[Branch, ...]
 
 
@@ -60,7 +63,8 @@ class Ordering(NamedTuple):
 class Tree:
     """The shape of a mixture: nodes with gates, leaves with experts.
 
-    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for.
+    Make one with `Tree.parse`; ``print`` shows it, ``branches`` lists what the rows of ``gate_coef_`` stand for. That
+    of a fitted mixture is a `FittedTree`, which also says what its branches are.
 
     Parameters
     ----------
@@ -79,8 +83,8 @@ class Tree:
 
     nested: Nested
 
-    @classmethod
-    def parse(cls, shape: Shape) -> Tree:
+    @staticmethod
+    def parse(shape: Shape) -> Tree:
         """Tree of a number of experts or a tuple of numbers.
 
         An int is a flat mixture of that many experts. A tuple of ints is regular: ``(2, 3)`` is a root of two
@@ -93,7 +97,7 @@ class Tree:
         ValueError
             Where the shape is no tree.
         """
-        return cls(_simplified(_expanded(shape, shape)))
+        return Tree(_simplified(_expanded(shape, shape)))
 
     @cached_property
     def n_leaves(self) -> int:
@@ -112,13 +116,15 @@ class Tree:
         return tuple(branch for node in self.nodes for branch in node.branches)
 
     @cached_property
+    def leaves(self) -> tuple[Branch, ...]:
+        """The branches that end in an expert, in the order of the experts."""
+        gated = {node.path for node in self.nodes}
+        return tuple(sorted((b for b in self.branches if b.path not in gated), key=lambda b: b.leaves.start))
+
+    @property
     def leaf_paths(self) -> tuple[tuple[int, ...], ...]:
         """The way from the root to each leaf; a single leaf is its own root."""
-        if not self.nested:
-            return ((),)
-        nodes = {node.path for node in self.nodes}
-        ends = sorted((branch.leaves.start, branch.path) for branch in self.branches if branch.path not in nodes)
-        return tuple(path for _, path in ends)
+        return tuple(branch.path for branch in self.leaves) if self.nested else ((),)
 
     def leaf_log_prior(self, branch_log_prob: Sequence[np.ndarray]) -> np.ndarray:
         """Sums of log probabilities (n_branches, n_rows | 1) of each node along the way to each leaf."""
@@ -155,7 +161,7 @@ class Tree:
         leaves: list[int] = []
         index = {node.path: i for i, node in enumerate(self.nodes)}
 
-        def visit(nested: Nested, path: tuple[int, ...], first: int) -> Nested:
+        def visit(nested: Nested, path: Path, first: int) -> Nested:
             if not nested:
                 leaves.append(first)
                 return ()
@@ -206,7 +212,7 @@ def _count(nested: Nested) -> int:
     return sum(max(1, _count(child)) for child in nested)
 
 
-def _nodes(nested: Nested, path: tuple[int, ...], first: int) -> Iterator[Node]:
+def _nodes(nested: Nested, path: Path, first: int) -> Iterator[Node]:
     branches, below = [], []
     at = first
     for b, child in enumerate(nested):

@@ -63,6 +63,14 @@ def test_nodes_and_branches(shape, nodes, branches):
         assert {str(branch): list(branch.leaves) for branch in tree.branches} == branches
 
 
+@every_shape
+def test_leaves(shape):
+    """Branches with nothing below them, one an expert, in the order of the experts."""
+    tree = Tree.parse(shape)
+    assert [list(leaf.leaves) for leaf in tree.leaves] == [[k] for k in range(tree.n_leaves)]
+    assert {leaf.path for leaf in tree.leaves}.isdisjoint(node.path for node in tree.nodes)
+
+
 def random_log_prob(tree, rng, n_rows):
     """Log probabilities of the branches of every node; some gates ignore x."""
     return [

@@ -7,6 +7,7 @@ from .explanation import Explanation, explain
 from .explanation_display import ExplanationDisplay
 from .gate import GateDisplay
 from .routing import RoutingDisplay
+from .tree import TreeDisplay
 
 __all__ = [
     "BandDisplay",
@@ -16,5 +17,6 @@ __all__ = [
     "ExplanationDisplay",
     "GateDisplay",
     "RoutingDisplay",
+    "TreeDisplay",
     "explain",
 ]

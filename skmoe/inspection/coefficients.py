@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from .._estimator import MixtureOfExperts
+from ..digits import percent
 
 
 def check_target(model: MixtureOfExperts, target: Any) -> Any:
@@ -36,18 +37,11 @@ def slopes(model: MixtureOfExperts, target: Any) -> np.ndarray:
 
 def facts(model: MixtureOfExperts, X: Any, y: Any, target: Any) -> dict[str, list[str]]:
     """Share of each expert, its scale, and the rate of a class among its rows, each where there is such."""
-    rows = {"share": [_percent(share) for share in model.expert_share_]}
+    rows = {"share": [percent(share) for share in model.expert_share_]}
     if hasattr(model, "expert_scale_"):
         rows["scale"] = ["-" if np.isnan(scale) else f"{scale:.2g}" for scale in model.expert_scale_]
     if target is not None and X is not None and y is not None:
         h = model.responsibilities(X, y)
         rate = h.T @ (np.asarray(y) == target) / np.maximum(h.sum(axis=0), 1e-300)
-        rows[f"rate of {target}"] = [_percent(r) for r in rate]
+        rows[f"rate of {target}"] = [percent(r) for r in rate]
     return rows
-
-
-def _percent(rate: float) -> str:
-    """Two digits where rates are small, so that rare classes and small experts are told apart."""
-    if rate < 1e-4:
-        return "<0.01%"
-    return f"{rate:.0%}" if rate >= 0.01 else f"{rate:.2%}"

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from .._pipeline import inside
+from ..tree import Path, Tree
 from .canvas import axes, legend_above
 from .members import chosen
 from .palette import GREY, INK, color, dash, labels
@@ -16,12 +17,19 @@ from .section import axis_label, section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 #: Part of the expert's colour, against the background, where its probability is one: dots stay visible on it.
 _FULL = 0.6
 
 #: A region narrower than this part of the grid has no room for a number.
 _ROOM = 0.03
+
+#: Points: the border of the root's gate, and the thinnest further down.
+_THICKEST, _THINNEST = 3.5, 0.8
+
+#: Log-odds below which a gate is even: one that ignores x has no border.
+_EVEN = 1e-9
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -46,6 +54,8 @@ class GateDisplay:
         Columns that are held, with their values.
     dots : ndarray of shape (n_dots, n_features)
         At most 1,000 rows of X, evenly taken.
+    tree : Tree, default=None
+        Which experts hang under which node; None is a flat mixture.
 
     Attributes
     ----------
@@ -54,6 +64,7 @@ class GateDisplay:
 
     See Also
     --------
+    TreeDisplay : What each gate of a tree asks, and how many rows go which way.
     BandDisplay : The predictive distribution along a column.
     RoutingDisplay : How much each expert is used.
 
@@ -78,6 +89,7 @@ class GateDisplay:
     labels: list[str]
     held: dict[str, Any]
     dots: np.ndarray
+    tree: Tree | None = None
 
     @classmethod
     def from_estimator(
@@ -90,6 +102,7 @@ class GateDisplay:
         percentiles: tuple[float, float] = (0.0, 1.0),
         member: int | None = 0,
         data: bool = True,
+        nodes: bool = False,
         ax: Axes | None = None,
     ) -> Self:
         """Compute the gate over a grid, and draw it.
@@ -114,6 +127,9 @@ class GateDisplay:
             its own member 0.
         data : bool, default=True
             Whether to draw rows: as dots, or with one column as ticks below the curves.
+        nodes : bool, default=False
+            With two columns: whether to draw the border that each gate of a tree draws among the rows that come to it,
+            the thicker the nearer to the root. The borders of the experts' regions are where their products meet.
         ax : matplotlib Axes, default=None
             None makes a new figure.
 
@@ -140,10 +156,11 @@ class GateDisplay:
             labels=labels(model.tree_),
             held=along.held,
             dots=along.dots,
+            tree=model.tree_,
         )
-        return display.plot(ax, data=data)
+        return display.plot(ax, data=data, nodes=nodes)
 
-    def plot(self, ax: Axes | None = None, *, data: bool = True) -> Self:
+    def plot(self, ax: Axes | None = None, *, data: bool = True, nodes: bool = False) -> Self:
         """Draw the gate.
 
         Parameters
@@ -152,6 +169,8 @@ class GateDisplay:
             None makes a new figure.
         data : bool, default=True
             Whether to draw rows.
+        nodes : bool, default=False
+            With two columns: whether to draw the border of every gate of a tree, the thicker the nearer to the root.
 
         Returns
         -------
@@ -159,8 +178,10 @@ class GateDisplay:
             Itself, with `ax_` and `figure_` those just drawn on.
         """
         ax = axes(ax)
-        draw = self._curves if len(self.grid) == 1 else self._regions
-        draw(ax, data)
+        if len(self.grid) == 1:
+            self._curves(ax, data)
+        else:
+            self._regions(ax, data, nodes)
         ax.set_xlabel(axis_label(self.features[0], self.held))
         self.ax_, self.figure_ = ax, ax.figure
         return self
@@ -175,7 +196,7 @@ class GateDisplay:
         ax.set(xlim=self.grid[0][[0, -1]], ylim=(-0.09 if data else -0.02, 1.02), ylabel="gate probability")
         legend_above(ax, curves)
 
-    def _regions(self, ax: Axes, data: bool) -> None:
+    def _regions(self, ax: Axes, data: bool, nodes: bool) -> None:
         from matplotlib.patches import Patch
 
         best = self.proba.argmax(axis=2)
@@ -189,7 +210,8 @@ class GateDisplay:
             style: dict[str, Any] = {"color": INK, "markersize": 2.5, "markeredgewidth": 0, "alpha": 0.5, "zorder": 2.5}
             ax.plot(*self.dots[within].T, "o", clip_on=False, **style)
         ax.set(xlim=self.grid[0][[0, -1]], ylim=self.grid[1][[0, -1]], ylabel=self.features[1])
-        legend_above(ax, [Patch(facecolor=color(k), alpha=_FULL, label=label) for k, label in enumerate(self.labels)])
+        handles = [Patch(facecolor=color(k), alpha=_FULL, label=label) for k, label in enumerate(self.labels)]
+        legend_above(ax, [*handles, *(self._gates(ax) if nodes else [])])
 
     def _image(self, ax: Axes, best: np.ndarray) -> np.ndarray:
         """Colours of the cells, rows along the second column: the expert's, mixed with the background."""
@@ -206,6 +228,31 @@ class GateDisplay:
         log_proba = np.log(np.maximum(self.proba, 1e-300))
         lead = log_proba[..., k] - np.delete(log_proba, k, axis=2).max(axis=2)
         ax.contour(*self.grid, lead.T, levels=[0.0], colors=INK, linewidths=0.8)
+
+    def _gates(self, ax: Axes) -> list[Line2D]:
+        """The borders between the branches of every node, where the gates above it send rows; lines for the legend."""
+        from matplotlib.lines import Line2D
+
+        tree = Tree.parse(len(self.labels)) if self.tree is None else self.tree
+        within: dict[Path, np.ndarray] = {(): np.ones(self.proba.shape[:2], dtype=bool)}
+        widths: dict[str, float] = {}
+        for node in tree.nodes:
+            here = within[node.path]
+            proba = np.stack([self.proba[..., b.leaves].sum(axis=2) for b in node.branches], axis=2)
+            log_odds = np.log(np.maximum(proba, 1e-300) / np.maximum(proba[..., :1], 1e-300))
+            if not np.ptp(log_odds[here], axis=0).max(initial=0.0) > _EVEN:
+                within |= {b.path: here for b in node.branches}  # a gate that ignores x sends every row everywhere
+                continue
+            width = max(_THINNEST, _THICKEST * 0.6 ** len(node.path))
+            for c, branch in enumerate(node.branches):
+                lead = log_odds[..., c] - np.delete(log_odds, c, axis=2).max(axis=2)
+                within[branch.path] = here & (lead >= 0)
+                if lead[here].min() < 0 < lead[here].max():
+                    # One cell more on each side, so that the line reaches the border that it ends at.
+                    shown = np.ma.array(lead, mask=~binary_dilation(here))
+                    ax.contour(*self.grid, shown.T, levels=[0.0], colors=INK, linewidths=width)
+                    widths[f"gates at depth {len(node.path)}" if node.path else "gate of the root"] = width
+        return [Line2D([], [], color=INK, linewidth=width, label=label) for label, width in widths.items()]
 
     def _number(self, ax: Axes, k: int, region: np.ndarray) -> None:
         """The number of expert k, at the point of its region that is farthest from its border."""

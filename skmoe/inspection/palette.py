@@ -49,6 +49,4 @@ def labels(tree: Tree) -> list[str]:
     >>> labels(Tree.parse((2, 2)))
     ['expert 0 (0.0)', 'expert 1 (0.1)', 'expert 2 (1.0)', 'expert 3 (1.1)']
     """
-    gated = {node.path for node in tree.nodes}
-    leaves = sorted((b.leaves.start, str(b)) for b in tree.branches if b.path not in gated)
-    return [f"expert {k}" + (f" ({path})" if len(gated) > 1 else "") for k, path in leaves]
+    return [f"expert {k}" + (f" ({leaf})" if len(tree.nodes) > 1 else "") for k, leaf in enumerate(tree.leaves)]

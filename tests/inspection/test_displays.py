@@ -13,7 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmoe import MoERegressor
-from skmoe.inspection import BandDisplay, ConvergenceDisplay, ExpertDisplay, GateDisplay, RoutingDisplay
+from skmoe.inspection import (
+    BandDisplay,
+    ConvergenceDisplay,
+    ExpertDisplay,
+    GateDisplay,
+    RoutingDisplay,
+    TreeDisplay,
+)
 
 #: Every display of one estimator and some rows.
 MAKE = {
@@ -22,6 +29,8 @@ MAKE = {
     "experts": lambda m, X, y, **k: ExpertDisplay.from_estimator(m, X, y, **k),
     "convergence": lambda m, X, y, **k: ConvergenceDisplay.from_estimator(m, **k),
     "routing": lambda m, X, y, **k: RoutingDisplay.from_estimator(m, X, y, **k),
+    "tree": lambda m, X, y, **k: TreeDisplay.from_estimator(m, X, y, **k),
+    "tree of training": lambda m, X, y, **k: TreeDisplay.from_estimator(m, **k),
     "bands": lambda m, X, y, **k: BandDisplay.from_estimator(m, X, y, feature=0, grid_resolution=20, **k),
 }
 every = pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
@@ -99,7 +108,7 @@ def test_an_unfitted_estimator_is_refused(make, data):
             make(model, *data)
 
 
-@pytest.mark.parametrize("display", [GateDisplay, ExpertDisplay, RoutingDisplay, BandDisplay])
+@pytest.mark.parametrize("display", [GateDisplay, ExpertDisplay, RoutingDisplay, BandDisplay, TreeDisplay])
 def test_members_of_an_average(display, average, data):
     X = data[0]
     options = {"features": 0} if display is GateDisplay else {"feature": 0} if display is BandDisplay else {}

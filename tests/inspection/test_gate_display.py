@@ -85,6 +85,52 @@ def test_a_single_expert_has_one_region_and_no_border(data):
     assert [text.get_text() for text in display.ax_.texts] == ["0"]
 
 
+def borders(display):
+    """Width and points of the borders of gates."""
+    lines = [line for line in display.ax_.collections[1:] if line.get_linewidth()[0] != 0.8]
+    return [(line.get_linewidth()[0], np.concatenate([p.vertices for p in line.get_paths()])) for line in lines]
+
+
+def test_borders_of_the_gates_of_a_tree():
+    """The root's runs where its log-odds are even, the others too, on their side of the root's, and are thinner."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, (800, 2))
+    left, right = np.where(X[:, 1] < 1, X[:, 0], 5 - X[:, 1]), np.where(X[:, 1] < -1, 2 * X[:, 1] - 4, 3 * X[:, 0])
+    y = np.where(X[:, 0] < 0, left, right) + 0.2 * rng.standard_normal(800)
+    model = MoERegressor((2, 2), random_state=0).fit(X, y)
+    display = GateDisplay.from_estimator(model, X, grid_resolution=60, nodes=True)
+    cell = max(np.diff(axis[:2])[0] for axis in display.grid)
+    logits = {branch.path: i for i, branch in enumerate(model.tree_.branches)}
+
+    def distance(path, points):
+        """From the hyperplane of a node, towards its first branch."""
+        one, other = logits[(*path, 0)], logits[(*path, 1)]
+        slope = model.gate_coef_[one] - model.gate_coef_[other]
+        intercept = model.gate_intercept_[one] - model.gate_intercept_[other]
+        return (points @ slope + intercept) / np.linalg.norm(slope)
+
+    drawn = borders(display)
+    assert [width for width, _ in drawn] == pytest.approx([3.5, 3.5, 2.1, 2.1, 2.1, 2.1])  # each from both its sides
+    for (_, points), path in zip(drawn, [(), (), (0,), (0,), (1,), (1,)], strict=True):
+        assert np.abs(distance(path, points)).max() < cell
+        assert np.ptp(points, axis=0).max() > 2
+        if path:
+            side = 1 if path == (0,) else -1
+            assert (side * distance((), points) > -2 * cell).all()
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels[4:] == ["gate of the root", "gates at depth 1"]
+    assert borders(display.plot()) == []
+
+
+def test_borders_of_a_flat_mixture_and_of_an_average(regressor, average, data):
+    display = GateDisplay.from_estimator(regressor, data[0], features=[0, 1], grid_resolution=40, nodes=True)
+    assert {width for width, _ in borders(display)} == {3.5}
+    by_hand = GateDisplay(**{k: v for k, v in vars(display).items() if not k.endswith("_") and k != "tree"})
+    assert len(borders(by_hand.plot(nodes=True))) == len(borders(display))
+    display = GateDisplay.from_estimator(average, data[0], features=[0, 1], grid_resolution=40, member=None, nodes=True)
+    assert {round(width, 6) for width, _ in borders(display)} == {2.1}  # the root ignores x and has no border
+
+
 def test_an_unfitted_estimator_says_so_before_all_else():
     with pytest.raises(NotFittedError):
         GateDisplay.from_estimator(MoERegressor(), np.zeros((5, 3)))
