@@ -297,6 +297,15 @@ class LinearPredictive(NamedTuple):
     center: np.ndarray
     unit: np.ndarray
 
+    @property
+    def n_outputs(self) -> int:
+        return len(self.center)
+
+    def output(self, j: int) -> LinearPredictive:
+        """The same of one output."""
+        one = slice(j, j + 1)
+        return LinearPredictive(self.family, tuple(t[:, one] for t in self.theta), self.center[one], self.unit[one])
+
     def rows(self, index: np.ndarray) -> LinearPredictive:
         """The same at some of the rows."""
         theta = tuple(t[..., index] if t.shape[-1] > 1 else t for t in self.theta)
