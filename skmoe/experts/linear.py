@@ -161,9 +161,16 @@ class LinearExpert(Expert):
             mass.sum(axis=1),
             coef,
             shape,
-            design.gram(weight * curvature[0]),
+            self._information(design, mass, curvature[0]),
             self._totals(curvature, weight, params.shape),
         )
+
+    @staticmethod
+    def _information(design: Design, mass: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+        """Information of the coefficients; where the curvature is the same at every row, all outputs share one sum."""
+        if curvature.shape[-1] == 1:
+            return design.gram(mass)[:, None] * curvature[..., None]
+        return design.gram(mass[:, None, :] * curvature)
 
     @staticmethod
     def _totals(terms: Theta, weight: np.ndarray, like: np.ndarray) -> np.ndarray:
