@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
@@ -28,11 +28,13 @@ from .fitted_tree import TrainingRows, described
 from .gates import GATES, Gate
 from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
+from .outputs import joined
 from .responses import Summary
 from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
+from .summary import summary_table
 from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
@@ -83,11 +85,11 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-        """X, coded y (n_rows, 1), sample weights, and factors (class weights) on them for training."""
+        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training."""
 
     @abstractmethod
     def _check_coded(self, y: Any) -> np.ndarray:
-        """The response of rows for evaluation, coded as in training, (n_rows, 1)."""
+        """The response of rows for evaluation, coded as in training, (n_rows, n_outputs)."""
 
     @abstractmethod
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
@@ -96,6 +98,9 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> Summary:
         """What is said of the responses of some rows, their mean or the shares of classes."""
+
+    def _output_labels(self) -> list:
+        """Labels of the last axis of `expert_coef_`, outputs or classes; none where it has no such axis."""
 
     def _describe(self) -> None:
         """Set the fitted attributes that only this estimator has."""
@@ -109,8 +114,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         ----------
         X : array-like of shape (n_samples, n_features)
             Numbers without gaps. Units do not matter: columns are standardised inside.
-        y : array-like of shape (n_samples,)
-            Responses, or labels.
+        y : array-like of shape (n_samples,), or (n_samples, n_outputs)
+            Responses, or labels. Several outputs are for a regressor; names are taken from a dataframe.
         sample_weight : array-like of shape (n_samples,), default=None
             Counts: a row of weight 2 is that row twice, and a row of weight 0 is not there. Nothing is divided by their
             sum, so all weights times c is the data c times, and the ridge counts 1/c. For importance weights pass
@@ -249,6 +254,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = sum(run.n_passes for run in runs)
         self.converged_ = all(run.converged for run in runs)
         self.gate_coef_, self.gate_intercept_ = fitted.gate_coef()
+        coef, intercept = fitted.expert_coef()
+        self.expert_coef_, self.expert_intercept_ = joined(coef.swapaxes(0, 1)), joined(intercept.T)
         self._describe()
 
     def _member(self, member: FittedMixture, run: Run, rows: TrainingRows) -> Self:
@@ -375,20 +382,11 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
     def summary(self) -> Any:
         """The experts as a table: one row an expert, with its share, scale and coefficients by feature name.
 
+        Of several outputs, or more than two classes, columns are named ``"scale [output]"``, ``"feature [output]"``.
+
         Returns
         -------
         pandas.DataFrame
         """
         check_is_fitted(self)
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("summary() returns a pandas DataFrame: pip install pandas.") from error
-        columns = self._summary_columns(self._names())
-        labels, values = zip(("share", self.expert_share_), *columns, strict=True)
-        index = pd.RangeIndex(self.n_experts_, name="expert")
-        return pd.DataFrame(np.column_stack(values), columns=list(labels), index=index)
-
-    @abstractmethod
-    def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Labels and values of the columns of `summary` after the share."""
+        return summary_table(self)

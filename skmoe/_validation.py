@@ -19,20 +19,22 @@ def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """X and y for training: finite float64 X, and y as floats (``numeric``) or as labels, (n_rows,)."""
+    """X and y for training: finite float64 X, and y as floats (``numeric``), (n_rows,) or with several outputs
+    (n_rows, n_outputs), or as labels (n_rows,)."""
     _refuse_times(X, "X")
     if y is not None:
         y = check_numbers(y) if numeric else check_labels(y)
-    X, y = _numbers(lambda: validate_data(estimator, X, y, **_TABLE))
+    X, y = _numbers(lambda: validate_data(estimator, X, y, multi_output=numeric, **_TABLE))
     return _finite_X(X, estimator), y
 
 
 def check_numbers(y: Any) -> np.ndarray:
-    """A response of finite numbers, float64 (n_rows,)."""
+    """A response of finite numbers, float64 (n_rows,), or (n_rows, n_outputs) of several outputs; a column is one."""
     _refuse_times(y, "y")
-    y = column_or_1d(y, warn=True)
+    shape = y.shape if hasattr(y, "shape") else _as_array(y).shape
+    y = y if len(shape) == 2 and shape[1] > 1 else column_or_1d(y, warn=True)
     try:
-        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        return check_array(y, ensure_2d=False, dtype=np.float64, order="C", input_name="y")
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
@@ -40,6 +42,19 @@ def check_numbers(y: Any) -> np.ndarray:
             f"y holds values that are no numbers ({error}). MoERegressor predicts numbers; "
             "for labels use MoEClassifier."
         ) from error
+
+
+def check_responses(y: Any, n_outputs: int) -> np.ndarray:
+    """Responses of rows to be evaluated, with as many outputs as the fit had: (n_rows,) or (n_rows, n_outputs)."""
+    checked = check_numbers(y)
+    outputs = () if n_outputs == 1 else (n_outputs,)
+    if checked.shape[1:] != outputs:
+        expected = "(n_rows,)" if n_outputs == 1 else f"(n_rows, {n_outputs})"
+        raise ValueError(
+            f"y has shape {checked.shape}, but the fit was to y of shape {expected}. "
+            "Pass the outputs of the fit, in the same order."
+        )
+    return checked
 
 
 def check_labels(y: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -243,21 +243,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> ClassShares:
         return ClassShares(tuple(self.classes_.tolist()))
 
-    def _describe(self) -> None:
-        coef, intercept = self._fitted.expert_coef()
-        if len(self.classes_) == 2:
-            self.expert_coef_, self.expert_intercept_ = coef[:, 0], intercept[:, 0]
-        else:
-            self.expert_coef_, self.expert_intercept_ = np.swapaxes(coef, 1, 2), intercept
-
-    def _summary_columns(self, names: list[str]) -> Iterator[tuple[Any, np.ndarray]]:
-        if len(self.classes_) == 2:
-            yield "intercept", self.expert_intercept_
-            yield from zip(names, self.expert_coef_.T, strict=True)
-            return
-        for c, label in enumerate(self.classes_):
-            yield f"intercept [{label}]", self.expert_intercept_[:, c]
-            yield from ((f"{name} [{label}]", self.expert_coef_[:, j, c]) for j, name in enumerate(names))
+    def _output_labels(self) -> list:
+        return list(self.classes_) if len(self.classes_) > 2 else []
 
     # -- predict -------------------------------------------------------------------------------------------------------
 

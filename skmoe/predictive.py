@@ -1,29 +1,23 @@
 """The mixture as a distribution: mean, variance, density, quantiles, draws, scores.
 
 p(y | x) = sum_k g_k(x) f_k(y | x)
+
+With several outputs the density is that of all of them together; moments, quantiles and scores are those of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property
+from numbers import Integral
 
 import numpy as np
-from scipy.special import erf
 from sklearn.utils import check_random_state
 
 from .experts.linear import LinearPredictive
+from .marginal import Marginal
 from .mixture import normalized
-from .quantiles import increasing_root
-
-#: Tail probabilities between which densities are integrated, half a decade apart, for each expert on both sides.
-_LEVELS = 10.0 ** -np.arange(0.5, 12.5, 0.5)
-#: Gauss-Legendre nodes between two of them.
-_N_NODES = 8
-#: Most whole numbers between which counts are summed one by one; counts that spread further are nearly continuous.
-_MOST_STEPS = 500
-#: Rows integrated at once, to bound memory.
-_ROWS = 16
+from .outputs import joined
 
 
 class MixtureDistribution:
@@ -31,6 +25,13 @@ class MixtureDistribution:
 
     Made by ``MoERegressor.predict_dist``. Arguments broadcast by row: a scalar or an array of shape (n_rows,) gives
     (n_rows,); an array of shape (n_rows, m) or (1, m) gives (n_rows, m).
+
+    Of several outputs a point has its outputs on a last axis: (n_outputs,) for all rows, (n_rows, n_outputs) one a row,
+    (n_rows, m, n_outputs) or (1, m, n_outputs) m a row; a scalar stands for all outputs. `pdf` and `logpdf` are those
+    of all outputs together, (n_rows,) or (n_rows, m), in which an expert that explains one output well lends weight to
+    what it says of the others. `cdf`, `ppf`, `crps`, `mean`, `var`, `std` and `interval` are those of each output, with
+    the outputs on a last axis; levels of `ppf` are the same for all outputs and have no such axis. `marginal` gives the
+    distribution of one output alone.
 
     Parameters
     ----------
@@ -41,125 +42,149 @@ class MixtureDistribution:
     """
 
     def __init__(self, log_weight: np.ndarray, parts: Sequence[tuple[np.ndarray, LinearPredictive]]):
-        self._log_weight = log_weight
-        self._weight = np.exp(log_weight)
-        self._parts = list(parts)
+        self._log_weight, self._parts = log_weight, list(parts)
 
     def __len__(self) -> int:
         return self._log_weight.shape[1]
 
     def __repr__(self) -> str:
-        return f"MixtureDistribution(n_rows={len(self)}, n_experts={len(self._log_weight)})"
+        outputs = f", n_outputs={self.n_outputs}" if self.n_outputs > 1 else ""
+        return f"MixtureDistribution(n_rows={len(self)}, n_experts={len(self._log_weight)}{outputs})"
 
-    # -- one column of arguments ---------------------------------------------------------------------------------------
-
-    def _experts(self, read: Callable[[LinearPredictive], np.ndarray]) -> np.ndarray:
-        """What is read of every expert, (n_experts, n_rows)."""
-        out = np.empty(self._log_weight.shape)
-        for leaves, part in self._parts:
-            out[leaves] = read(part)[:, 0]
-        return out
-
-    def _mixed(self, read: Callable[[LinearPredictive], np.ndarray]) -> np.ndarray:
-        values = self._experts(read)
-        # An infinite value of an expert that does not take part is nothing, not NaN.
-        return np.einsum("kn,kn->n", self._weight, np.where(self._weight > 0, values, 0.0))
-
-    def _rows(self, rows: np.ndarray) -> MixtureDistribution:
-        return MixtureDistribution(
-            self._log_weight[:, rows], [(leaves, part.rows(rows)) for leaves, part in self._parts]
-        )
+    # -- outputs -------------------------------------------------------------------------------------------------------
 
     @property
-    def _discrete(self) -> bool:
-        return all(part.family.discrete for _, part in self._parts)
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return self._parts[0][1].n_outputs
 
-    def _logpdf(self, y: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
-            return normalized(self._log_weight + self._experts(lambda part: part.log_prob(y)))[0]
+    @cached_property
+    def _marginals(self) -> list[Marginal]:
+        return [Marginal(self._log_weight, self._parts_of(j)) for j in range(self.n_outputs)]
 
-    def _cdf(self, y: np.ndarray) -> np.ndarray:
-        return np.clip(self._mixed(lambda part: part.cdf(y)), 0.0, 1.0)
+    def _parts_of(self, output: int) -> list[tuple[np.ndarray, LinearPredictive]]:
+        return [(leaves, part.output(output)) for leaves, part in self._parts]
 
-    def _ppf(self, q: np.ndarray) -> np.ndarray:
-        """Between the smallest and the largest of the experts' own quantiles."""
-        quantiles = self._experts(lambda part: part.ppf(q))
-        takes_part = self._weight > 0
-        low = np.where(takes_part, quantiles, np.inf).min(axis=0)
-        high = np.where(takes_part, quantiles, -np.inf).max(axis=0)
-        open_ = np.isfinite(low) & np.isfinite(high)
-        out = np.where(np.isfinite(low), high, low)  # levels 0 and 1
-        out[np.isnan(q) | (q < 0) | (q > 1)] = np.nan
-        rows = np.flatnonzero(open_ & ~np.isnan(out))
-        if self._discrete:
-            out[rows] = self._rows(rows)._discrete_root(q[rows], low[rows], high[rows])
-        elif rows.size:
-            inner = self._rows(rows)
+    def marginal(self, output: int) -> MixtureDistribution:
+        """Distribution of one output, whatever the others are.
 
-            def curve(x: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                some = inner._rows(active)
-                return some._cdf(x), np.exp(some._logpdf(x))
+        Parameters
+        ----------
+        output : int
+            Its number, from 0.
 
-            out[rows] = increasing_root(curve, q[rows], low[rows], high[rows])
-        return out
+        Returns
+        -------
+        MixtureDistribution
+            Of one output, so without an axis of outputs anywhere.
 
-    def _discrete_root(self, q: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Bisection over the integers for the smallest y with ``cdf(y) >= q``."""
-        below = low - 1
-        while (high - below > 1).any():
-            middle = np.floor(0.5 * (below + high))
-            reached = self._cdf(middle) >= q
-            high, below = np.where(reached, middle, high), np.where(reached, below, middle)
-        return high
+        Raises
+        ------
+        ValueError
+            Where there is no such output.
+        """
+        if not isinstance(output, Integral) or not 0 <= output < self.n_outputs:
+            raise ValueError(f"output={output!r}: expected an int from 0 to {self.n_outputs - 1}.")
+        return MixtureDistribution(self._log_weight, self._parts_of(int(output)))
+
+    def _each(self, read: Callable[[Marginal], np.ndarray]) -> np.ndarray:
+        """What is read of each output."""
+        return joined(read(one) for one in self._marginals)
+
+    def _column(self, read: Callable[[Marginal, np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        """A function of points (n_outputs, n_rows) that reads each output at its own."""
+        return lambda points: joined(read(one, at) for one, at in zip(self._marginals, points, strict=True))
 
     # -- broadcasting --------------------------------------------------------------------------------------------------
 
-    def _by_row(self, column: Callable[[np.ndarray], np.ndarray], values: object) -> np.ndarray:
-        """Evaluate a function of (n_rows,) on a scalar, (n_rows,), (n_rows, m) or (1, m)."""
-        n = len(self)
-        array = np.asarray(values, dtype=np.float64)
-        if array.ndim == 0 or array.shape == (n,):
-            return column(np.broadcast_to(array, (n,)))
-        if array.ndim == 2 and array.shape[0] in (1, n):
-            wide = np.broadcast_to(array, (n, array.shape[1]))
-            return np.stack([column(wide[:, j]) for j in range(wide.shape[1])], axis=1) if wide.size else wide.copy()
-        raise ValueError(
-            f"Expected a scalar or an array of shape ({n},), ({n}, m) or (1, m) for {n} rows, got {array.shape}."
-        )
+    def _by_row(self, column: Callable[[np.ndarray], np.ndarray], points: object) -> np.ndarray:
+        """Evaluate a function of points (n_outputs, n_rows) on one point for all rows, one a row, or m a row."""
+        n, q = len(self), self.n_outputs
+        given = np.asarray(points, dtype=np.float64)
+        array = given[..., None] if q == 1 else np.broadcast_to(given, given.shape or (q,))
+        if array.shape in ((q,), (n, q)):
+            return column(np.broadcast_to(array, (n, q)).T)
+        if array.ndim == 3 and array.shape[0] in (1, n) and array.shape[2] == q:
+            wide = np.broadcast_to(array, (n, *array.shape[1:])).transpose(1, 2, 0)
+            columns = [column(points) for points in wide] or [column(np.zeros((q, n)))]  # of no points only the shape
+            return np.stack(columns, axis=1)[:, : len(wide)]
+        shapes = f"({n},), ({n}, m) or (1, m)" if q == 1 else f"({n}, {q}), ({n}, m, {q}) or (1, m, {q})"
+        raise ValueError(f"Expected a scalar or an array of shape {shapes} for {n} rows, got {given.shape}.")
 
-    # -- public --------------------------------------------------------------------------------------------------------
+    # -- of all outputs together ---------------------------------------------------------------------------------------
 
     def logpdf(self, y: object) -> np.ndarray:
-        """Log density in nats (log probability for counts)."""
+        """Log density in nats (log probability for counts); of several outputs together."""
         return self._by_row(self._logpdf, y)
 
+    def _logpdf(self, y: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
+            return normalized(self._log_weight + sum(m.log_prob(at) for m, at in zip(self._marginals, y, strict=True)))[
+                0
+            ]
+
     def pdf(self, y: object) -> np.ndarray:
-        """Density (probability for counts)."""
+        """Density (probability for counts); of several outputs together."""
         return np.exp(self.logpdf(y))
+
+    def rvs(self, size: int | None = None, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
+        """Draws of each row: (n_rows,), or (n_rows, size); with several outputs on a last axis, drawn together."""
+        rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        n_draws = 1 if size is None else size
+        draws = np.empty((n_draws, self.n_outputs, len(self)))
+        for draw in draws:
+            draw[:] = self._draw(rng)
+        by_row = joined(draws.transpose(1, 2, 0))
+        return by_row[:, 0] if size is None else by_row
+
+    def _draw(self, rng: np.random.Generator) -> np.ndarray:
+        cumulative = np.cumsum(np.exp(self._log_weight), axis=0)
+        expert = (cumulative < rng.random(len(self)) * cumulative[-1]).sum(axis=0)
+        own = expert, np.arange(len(self))  # the same expert for all outputs
+        return np.stack([one.experts(lambda part: part.sample(rng))[own] for one in self._marginals])
+
+    def entropy(self) -> np.ndarray:
+        """Differential entropy of each row in nats (entropy for counts), (n_rows,).
+
+        Raises
+        ------
+        ValueError
+            Where there are several outputs, or counts and continuous experts.
+        """
+        if self.n_outputs > 1:
+            raise ValueError(
+                f"The entropy of {self.n_outputs} outputs together is an integral over all of them, which is not "
+                "computed. marginal(j).entropy() is that of output j alone."
+            )
+        return self._marginals[0].entropy()
+
+    # -- of each output ------------------------------------------------------------------------------------------------
 
     def cdf(self, y: object) -> np.ndarray:
         """Probability of at most y."""
-        return self._by_row(self._cdf, y)
+        return self._by_row(self._column(Marginal.cdf), y)
 
     def ppf(self, q: object) -> np.ndarray:
         """Quantile: the smallest y with ``cdf(y) >= q``; NaN for q outside [0, 1]."""
-        return self._by_row(self._ppf, q)
+        levels = np.asarray(q, dtype=np.float64)
+        if self.n_outputs > 1:
+            levels = np.broadcast_to(levels[..., None], (*levels.shape, self.n_outputs))
+        return self._by_row(self._column(Marginal.ppf), levels)
 
     def expert_means(self) -> np.ndarray:
         """Mean of each expert's own distribution, (n_experts, n_rows)."""
-        return self._experts(lambda part: part.mean())
+        return self._each(Marginal.means)
 
     def mean(self) -> np.ndarray:
         """Mean of each row, (n_rows,)."""
-        return self._mixed(lambda part: part.mean())
+        return self._each(Marginal.mean)
 
     def var(self) -> np.ndarray:
         """Variance of each row, (n_rows,), by the law of total variance.
 
         .. math:: \\mathrm{Var}(y) = \\sum_k g_k (\\sigma_k^2 + (\\mu_k - \\mu)^2)
         """
-        mean = self.mean()
-        return self._mixed(lambda part: part.variance() + np.square(part.mean() - mean))
+        return self._each(Marginal.var)
 
     def std(self) -> np.ndarray:
         """Standard deviation of each row, (n_rows,)."""
@@ -170,19 +195,6 @@ class MixtureDistribution:
         if not 0 < coverage < 1:
             raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
         return self.ppf([[0.5 * (1 - coverage), 0.5 * (1 + coverage)]])
-
-    def rvs(self, size: int | None = None, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
-        """Draws of each row: (n_rows,), or (n_rows, size)."""
-        rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        draws = np.empty((len(self), 1 if size is None else size))
-        for column in draws.T:
-            column[:] = self._draw(rng)
-        return draws[:, 0] if size is None else draws
-
-    def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        cumulative = np.cumsum(self._weight, axis=0)
-        expert = (cumulative < rng.random(len(self)) * cumulative[-1]).sum(axis=0)
-        return self._experts(lambda part: part.sample(rng))[expert, np.arange(len(self))]
 
     def crps(self, y: object) -> np.ndarray:
         """Continuous ranked probability score, in units of y; lower is better.
@@ -207,68 +219,4 @@ class MixtureDistribution:
         Grimit, Gneiting, Berrocal & Johnson (2006), The continuous ranked probability score for circular variables and
         its application to mesoscale forecast ensemble verification. https://doi.org/10.1256/qj.05.235
         """
-        if not all(part.family.normal for _, part in self._parts):
-            return self._by_row(self._integrated_crps, y)
-        mean, sd = self.expert_means(), np.sqrt(self._experts(lambda part: part.variance()))
-        pairs = sum(
-            w * _absolute_mean(m - mean, np.hypot(s, sd)) for w, m, s in zip(self._weight, mean, sd, strict=True)
-        )
-        spread = 0.5 * (self._weight * pairs).sum(axis=0)
-        return self._by_row(lambda at: (self._weight * _absolute_mean(at - mean, sd)).sum(axis=0) - spread, y)
-
-    def _integrated_crps(self, y: np.ndarray) -> np.ndarray:
-        def integrand(some: MixtureDistribution, z: np.ndarray, at: np.ndarray) -> np.ndarray:
-            return np.square(some._cdf(z) - (z >= at))
-
-        return self._integral(integrand, y)
-
-    def entropy(self) -> np.ndarray:
-        """Differential entropy of each row in nats (entropy for counts), (n_rows,)."""
-        if not self._discrete and any(part.family.discrete for _, part in self._parts):
-            raise ValueError("A mixture of counts and continuous experts has no density, so no entropy.")
-
-        def integrand(some: MixtureDistribution, z: np.ndarray, _: np.ndarray) -> np.ndarray:
-            log_prob = some._logpdf(np.floor(z) if some._discrete else z)
-            return -np.exp(log_prob) * log_prob
-
-        return self._integral(integrand, None)
-
-    def _integral(
-        self, integrand: Callable[[MixtureDistribution, np.ndarray, np.ndarray], np.ndarray], y: np.ndarray | None
-    ) -> np.ndarray:
-        """Integral over the real line, piece by piece between break points of each row."""
-        abscissas, weights = np.polynomial.legendre.leggauss(_N_NODES)
-        out = np.empty(len(self))
-        for first in range(0, len(self), _ROWS):
-            rows = np.arange(first, min(first + _ROWS, len(self)))
-            some = self._rows(rows)
-            breaks = some._breaks(None if y is None else y[rows])
-            width, n_pieces = np.diff(breaks, axis=1), breaks.shape[1] - 1
-            nodes = (breaks[:, :-1, None] + width[..., None] * (0.5 + 0.5 * abscissas)).reshape(len(rows), -1)
-            flat = some._rows(np.repeat(np.arange(len(rows)), nodes.shape[1]))
-            at = np.repeat(np.zeros(len(rows)) if y is None else y[rows], nodes.shape[1])
-            values = integrand(flat, nodes.ravel(), at).reshape(len(rows), n_pieces, _N_NODES)
-            out[rows] = (0.5 * width * (values @ weights)).sum(axis=1)
-        return out
-
-    def _breaks(self, y: np.ndarray | None) -> np.ndarray:
-        """Rising points (n_rows, n_breaks) between which the integrand is smooth: quantiles of all experts, and y."""
-        levels = np.concatenate([_LEVELS, 1 - _LEVELS])
-        columns = [self._experts(partial(LinearPredictive.ppf, q=q)) for q in levels]
-        points = np.concatenate(columns).T
-        takes_part = np.tile(self._weight.T > 0, (1, len(levels)))
-        first = np.where(takes_part, points, np.inf).min(axis=1, keepdims=True)
-        points = np.where(takes_part, points, first)
-        if y is not None:
-            points = np.column_stack([points, y])
-        if any(part.family.discrete for _, part in self._parts):
-            low, high = np.floor(points.min(axis=1)), np.ceil(points.max(axis=1)) + 1
-            steps = np.minimum(low[:, None] + np.arange(min((high - low).max(), _MOST_STEPS) + 1), high[:, None])
-            points = np.column_stack([points, steps])
-        return np.sort(points, axis=1)
-
-
-def _absolute_mean(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """E|Y| of a Gaussian."""
-    z = mean / sd
-    return sd * np.sqrt(2 / np.pi) * np.exp(-0.5 * np.square(z)) + mean * erf(z * np.sqrt(0.5))
+        return self._by_row(self._column(Marginal.crps), y)

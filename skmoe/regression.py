@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._estimator import MixtureOfExperts
-from ._validation import check_n_samples, check_numbers, check_weight, check_X_y
+from ._validation import check_n_samples, check_responses, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
+from .outputs import joined, output_names
 from .predictive import MixtureDistribution
 from .responses import MeanResponse
 from .tree import Tree
@@ -33,6 +35,10 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
 
     with slopes b and W on standardised columns and s the scale of the expert, so answers do not depend on the units
     of any column or of y.
+
+    Of several outputs, y of shape (n_samples, n_outputs), an expert predicts each with a line and a scale of its own,
+    independently of the others: it is the choice of the expert, one for all outputs of a row, by which they depend on
+    each other.
 
     Use it where the relation between x and y changes from region to region, where the noise does, or where y has
     several branches; where a calibrated predictive distribution is wanted; and where the model must be read. Where only
@@ -92,18 +98,24 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     ----------
     n_experts_ : int
         Number of experts; of an average, over all its members.
+    n_outputs_ : int
+        Number of outputs. Of several, everything that is said of each has them on a last axis.
+    output_names_ : list of str
+        Where there are several outputs: the columns of a dataframe y, else ``y0``, ``y1``, ...
     tree_ : FittedTree
         ``print`` shows its branches with their shares, mean responses and splits; ``tree_.branches`` says what the
         rows of `gate_coef_` are.
-    expert_coef_ : ndarray of shape (n_experts_, n_features)
+    expert_coef_ : ndarray of shape (n_experts_, n_features[, n_outputs_])
         Slopes in the user's units. Experts of a flat mixture stand in falling order of their share, in a tree the
         branches of every node, in an average the experts of each fit.
-    expert_intercept_, expert_scale_, expert_share_ : ndarray of shape (n_experts_,)
-        Intercepts and scales in units of y (scales only where the family has one), and shares of the training mass.
+    expert_intercept_, expert_scale_ : ndarray of shape (n_experts_[, n_outputs_])
+        Intercepts and scales in units of y (scales only where the family has one).
+    expert_share_ : ndarray of shape (n_experts_,)
+        Shares of the training mass.
     gate_coef_ : ndarray of shape (n_branches, n_features)
         Slopes of the gates, summing to zero within a node.
     gate_intercept_ : ndarray of shape (n_branches,)
-    scale_floor_ : float
+    scale_floor_ : float, or ndarray of shape (n_outputs_,)
         Smallest scale in units of y.
     log_likelihood_ : float
         Total weighted log-likelihood of the training rows, in nats.
@@ -209,13 +221,22 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
 
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-        X, y = check_X_y(self, X, y, numeric=True)
+        X, checked = check_X_y(self, X, y, numeric=True)
         weight = check_weight(sample_weight, X)
-        return X, y[:, None], weight, np.ones_like(weight)
+        coded = checked.reshape(len(X), -1)
+        self.n_outputs_ = coded.shape[1]
+        if self.n_outputs_ > 1:
+            self.output_names_ = output_names(y, self.n_outputs_)
+        return X, coded, weight, np.ones_like(weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        coded = check_numbers(y)[:, None]
+        coded = check_responses(y, self.n_outputs_).reshape(-1, self.n_outputs_)
         for block in self._fitted.mixture.experts:
             block.expert.check_response(coded)
         return coded
@@ -243,19 +264,13 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> MeanResponse:
         return MeanResponse.of(coded, weight)
 
-    def _describe(self) -> None:
-        coef, intercept = self._fitted.expert_coef()
-        self.expert_coef_, self.expert_intercept_ = coef[:, 0], intercept[:, 0]
-        scale = self._fitted.expert_scale()
-        floor = self._fitted.scale_floor()
-        if scale is not None and floor is not None:
-            self.expert_scale_, self.scale_floor_ = scale[:, 0], float(floor[0])
+    def _output_labels(self) -> list[str]:
+        return getattr(self, "output_names_", [])
 
-    def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
-        if hasattr(self, "expert_scale_"):
-            yield "scale", self.expert_scale_
-        yield "intercept", self.expert_intercept_
-        yield from zip(names, self.expert_coef_.T, strict=True)
+    def _describe(self) -> None:
+        scale, floor = self._fitted.expert_scale(), self._fitted.scale_floor()
+        if scale is not None and floor is not None:
+            self.expert_scale_, self.scale_floor_ = joined(scale.T), joined(floor.tolist())
 
     # -- predict -------------------------------------------------------------------------------------------------------
 
@@ -274,15 +289,15 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
 
         Returns
         -------
-        ndarray of shape (n_samples,), or a pair of them
+        ndarray of shape (n_samples[, n_outputs_]), or a pair of them
         """
         if not return_std:
             return self._read(X, lambda dist: dist.mean())
-        both = self._read(X, lambda dist: np.column_stack([dist.mean(), dist.std()]))
+        both = self._read(X, lambda dist: np.stack([dist.mean(), dist.std()], axis=1))
         return both[:, 0], both[:, 1]
 
     def predict_var(self, X: Any) -> np.ndarray:
-        """Variance of the predictive distribution, (n_samples,), by the law of total variance.
+        """Variance of the predictive distribution, (n_samples[, n_outputs_]), by the law of total variance.
 
         .. math:: \\mathrm{Var}(y \\mid x) = \\sum_k g_k (\\sigma_k^2 + (\\mu_k - \\mu)^2)
 
@@ -291,7 +306,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return self._read(X, lambda dist: dist.var())
 
     def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
-        """Quantiles of the predictive distribution.
+        """Quantiles of the predictive distribution, of each output by itself.
 
         Parameters
         ----------
@@ -301,7 +316,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_levels), or (n_samples,) for a scalar level
+        ndarray of shape (n_samples, n_levels[, n_outputs_]), without the axis of levels for a scalar
         """
         levels = np.asarray(q, dtype=np.float64)
         if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
@@ -310,7 +325,10 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Central interval that holds y with probability ``coverage``, (n_samples, 2)."""
+        """Central interval that holds y with probability ``coverage``, (n_samples, 2[, n_outputs_]).
+
+        Of several outputs each interval holds its own output with that probability, so all together hold less.
+        """
         return self._read(X, lambda dist: dist.interval(coverage))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:
@@ -319,15 +337,15 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         Returns
         -------
         MixtureDistribution
-            With ``pdf logpdf cdf ppf mean var std interval rvs crps entropy``.
+            With ``pdf logpdf cdf ppf mean var std interval rvs crps entropy``, and ``marginal`` of several outputs.
         """
         X = self._rows(X)
         return MixtureDistribution(*self._fitted.view(X, self.top_k))
 
     def predict_experts(self, X: Any) -> np.ndarray:
-        """Mean of each expert's own distribution, (n_samples, n_experts_)."""
-        return self._read(X, lambda dist: dist.expert_means().T)
+        """Mean of each expert's own distribution, (n_samples, n_experts_[, n_outputs_])."""
+        return self._read(X, lambda dist: dist.expert_means().swapaxes(0, 1))
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
-        """Draws from the predictive distribution, (n_rows, n_samples)."""
+        """Draws from the predictive distribution, (n_rows, n_samples[, n_outputs_])."""
         return self.predict_dist(X).rvs(check_n_samples(n_samples), random_state)

@@ -2,6 +2,9 @@
 
 Each is a mean over rows, and greater is better, as scikit-learn asks of scorers. All are proper: no other forecast does
 better in expectation than the true distribution.
+
+Of several outputs the log score judges all together. Scores of single outputs are averaged over them, in their own
+units, as scikit-learn does: bring outputs to one unit first where those units differ.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from sklearn.utils.validation import _num_samples
 
 from ._estimator import MixtureOfExperts
 from ._pipeline import inside
-from ._validation import check_numbers, check_weight
+from ._validation import check_responses, check_weight
 from .regression import MoERegressor
 
 __all__ = ["DistributionScorer", "interval_score", "interval_scorer", "neg_crps", "neg_log_score"]
 
-#: Score of every row, (n_samples,), of a fitted mixture.
+#: Score of every row, (n_samples,), or of every output of it, (n_samples, n_outputs), of a fitted mixture.
 RowScore = Callable[[Any, Any, Any], np.ndarray]
 
 
@@ -38,7 +41,7 @@ class DistributionScorer:
     ----------
     score_rows : callable
         ``score_rows(model, X, y)`` returns the score of every row, (n_samples,), greater is better; ``model`` is the
-        fitted mixture and X its rows.
+        fitted mixture and X its rows. Scores of single outputs, (n_samples, n_outputs), are averaged.
     name : str
         Shown by ``repr``.
     kind : type, default=MixtureOfExperts
@@ -67,7 +70,8 @@ class DistributionScorer:
         if n_rows != n_responses:
             raise ValueError(f"X has {n_rows} rows, but y has {n_responses}.")
         score = self._score_rows(model, X, y)
-        return float(np.average(score, weights=check_weight(sample_weight, score)))
+        of_rows = score.reshape(len(score), -1).mean(axis=1)
+        return float(np.average(of_rows, weights=check_weight(sample_weight, of_rows)))
 
     def __repr__(self) -> str:
         return self._name
@@ -126,8 +130,8 @@ def interval_scorer(coverage: float = 0.9) -> DistributionScorer:
 
 
 def _interval(coverage: float, model: MoERegressor, X: Any, y: Any) -> np.ndarray:
-    at = check_numbers(y)
-    low, high = model.predict_interval(X, coverage).T
+    at = check_responses(y, model.n_outputs_)
+    low, high = model.predict_interval(X, coverage).swapaxes(0, 1)
     outside = np.maximum(low - at, 0) + np.maximum(at - high, 0)
     return -(high - low + 2 / (1 - coverage) * outside)
 
@@ -137,10 +141,11 @@ def _log_prob(model: MixtureOfExperts, X: Any, y: Any) -> np.ndarray:
 
 
 def _crps(model: MoERegressor, X: Any, y: Any) -> np.ndarray:
-    return -model.predict_dist(X).crps(check_numbers(y))
+    return -model.predict_dist(X).crps(check_responses(y, model.n_outputs_))
 
 
-#: Mean log density of the responses in nats (log probability of classes and counts): minus the log score.
+#: Mean log density of the responses in nats (log probability of classes and counts), of several outputs together:
+#: minus the log score.
 neg_log_score = DistributionScorer(_log_prob, "neg_log_score")
 
 #: Minus the mean continuous ranked probability score, in units of y.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import warnings
+from functools import partial
 
 import joblib
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_regression
 from skmoe.exceptions import CollapseWarning
+from skmoe.scoring import neg_crps
 from skmoe.training.loop import Run
 
 #: Small random tables may well collapse.
@@ -137,14 +139,28 @@ BAD_Y = {
     "nan": (lambda y: put(y, 0, np.nan), "Input y contains NaN"),
     "inf": (lambda y: put(y, 0, np.inf), "Input y contains infinity"),
     "short": (lambda y: y[:-1], r"inconsistent numbers of samples: \[40, 39\]|X has 40 rows, but y has 39"),
-    "two outputs": (lambda y: np.column_stack([y, y]), r"y should be a 1d array, got an array of shape \(40, 2\)"),
     "scalar": (lambda y: y[0], r"y should be a 1d array, got an array of shape \(\)"),
     "complex": (lambda y: y + 1j, "Complex data not supported"),
     "datetimes": (lambda y: DAYS, f"y {TIMES}"),
     "timedeltas, pandas": (lambda y: pd.Series(DAYS - DAYS[0]), f"y {TIMES}"),
 }
+BAD_LABELS = {
+    "two outputs": (lambda y: np.column_stack([y, y]), r"y should be a 1d array, got an array of shape \(40, 2\)"),
+}
 NO_NUMBERS = "y holds values that are no numbers .*for labels use MoEClassifier"
 BAD_NUMBERS = {
+    "three axes": (
+        lambda y: y[:, None, None].repeat(2, 1),
+        "dim 3, while dim <= 2 is required",
+    ),
+    "no output": (lambda y: y[:, None][:, :0], r"0 feature\(s\).*minimum of 1 is required"),
+    "nan in one of two outputs": (lambda y: put(np.column_stack([y, y]), (0, 1), np.nan), "Input y contains NaN"),
+    "text in one of two outputs": (lambda y: np.column_stack([y.astype(object), np.full(len(y), "shop")]), NO_NUMBERS),
+    "dates in one of two outputs": (lambda y: pd.DataFrame({"a": y, "b": DAYS}), f"y {TIMES}"),
+    "two outputs, short": (
+        lambda y: np.column_stack([y, y])[1:],
+        r"inconsistent numbers of samples: \[40, 39\]|y has shape \(39, 2\)",
+    ),
     "None": (lambda y: put(y.astype(object), 0, None), "y contains NaN"),
     "text": (lambda y: np.where(y > 0, "fraud", "none"), NO_NUMBERS),
     "text, object": (lambda y: np.where(y > 0, "fraud", "none").astype(object), NO_NUMBERS),
@@ -157,7 +173,7 @@ BAD_NUMBERS = {
     ("make", "bad", "sentence"),
     [
         pytest.param(make, *case, id=f"{make.__name__}-{name}")
-        for make, cases in [(MoERegressor, BAD_Y | BAD_NUMBERS), (MoEClassifier, BAD_Y)]
+        for make, cases in [(MoERegressor, BAD_Y | BAD_NUMBERS), (MoEClassifier, BAD_Y | BAD_LABELS)]
         for name, case in cases.items()
     ],
 )
@@ -169,6 +185,17 @@ def test_y(make, bad, sentence):
     for read in (model.log_prob, model.responsibilities, model.bic):
         with pytest.raises(ValueError, match=f"{sentence}|y holds the label"):
             read(X, y)
+
+
+@pytest.mark.parametrize(("trained", "given"), [(1, 2), (2, 1), (2, 3)])
+def test_another_number_of_outputs_than_the_fit_had(trained, given):
+    y = np.column_stack([NUMBERS] * max(trained, given))
+    model = MoERegressor(2, n_init=1).fit(X, y[:, :trained].squeeze())
+    of_fit = r"\(n_rows,\)" if trained == 1 else rf"\(n_rows, {trained}\)"
+    sentence = rf"y has shape \(40.*\), but the fit was to y of shape {of_fit}\. Pass the outputs of the fit"
+    for read in (model.log_prob, model.responsibilities, model.bic, partial(neg_crps, model)):
+        with pytest.raises(ValueError, match=sentence):
+            read(X, y[:, :given].squeeze())
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,11 @@ class Mixed:
             family, tuple(t[None, None] for t in theta), np.full((1, 1), center), np.full((1, 1), unit)
         )
 
+    def row(self, i):
+        """The distribution of one row."""
+        parts = [(leaves, part.rows(np.array([i]))) for leaves, part in self.dist._parts]
+        return MixtureDistribution(self.dist._log_weight[:, [i]], parts)
+
     def rows(self):
         """Of each row the weights and scipy's experts that take part."""
         for i, weight in enumerate(self.weight.T):
@@ -105,7 +110,7 @@ def every(*tables):
 def test_density_and_cdf_are_weighted_sums(case):
     for i, (weight, experts) in enumerate(case.rows()):
         y = np.concatenate([expert.ppf(LEVELS) for expert in experts])[None]
-        row = case.dist._rows(np.array([i]))
+        row = case.row(i)
         assert_allclose(row.pdf(y)[0], sum(w * e.pdf(y[0]) for w, e in zip(weight, experts, strict=True)), rtol=1e-8)
         assert_allclose(row.cdf(y)[0], sum(w * e.cdf(y[0]) for w, e in zip(weight, experts, strict=True)), rtol=1e-8)
         assert_allclose(row.logpdf(y), np.log(row.pdf(y)), rtol=1e-12, atol=1e-12)
@@ -114,7 +119,7 @@ def test_density_and_cdf_are_weighted_sums(case):
 @every(SMOOTH)
 def test_moments_are_integrals_of_the_density(case):
     for i, (_, experts) in enumerate(case.rows()):
-        row, points = case.dist._rows(np.array([i])), breaks(experts)
+        row, points = case.row(i), breaks(experts)
         mean, std = row.mean()[0], row.std()[0]
         moments = [
             integral(lambda y, row=row, k=k, mean=mean, std=std: ((y - mean) / std) ** k * row.pdf(y).item(), points)
@@ -143,7 +148,7 @@ def test_an_expert_that_takes_no_part_adds_nothing():
     assert_allclose(case.dist.var(), [9.0, np.inf], rtol=1e-12)
     assert_allclose(case.dist.mean(), [2.0, 51.0], rtol=1e-12)
     alone = Mixed([[1.0]], ("norm", 2.0, 3.0)).dist
-    first = case.dist._rows(np.array([0]))
+    first = case.row(0)
     for name, args in (("ppf", [0.3]), ("cdf", [1.0]), ("logpdf", [1.0]), ("crps", [1.0]), ("entropy", [])):
         assert_allclose(getattr(first, name)(*args), getattr(alone, name)(*args), rtol=1e-7)
 
@@ -177,7 +182,7 @@ def test_counts_by_brute_force(case):
     for i in range(len(case.dist)):
         probability = grid(case, i)
         cdf = np.cumsum(probability)
-        row = case.dist._rows(np.array([i]))
+        row = case.row(i)
         at = np.arange(30.0)[None]
         assert_allclose(row.pdf(at)[0], probability[:30], rtol=1e-9)
         assert_allclose(row.cdf(at + 0.5)[0], cdf[:30], rtol=1e-9)
@@ -403,6 +408,119 @@ def test_length_and_print():
     dist = SMOOTH["gaussians that overlap"].dist
     assert len(dist) == 3
     assert repr(dist) == "MixtureDistribution(n_rows=3, n_experts=3)"
+
+
+# -- several outputs ---------------------------------------------------------------------------------------------------
+
+
+WEIGHT = np.array([[0.3, 0.9, 0.5], [0.7, 0.1, 0.5]])
+MEAN = np.array([[[0.0, 1, 2], [5, 5, 5]], [[-1, 1, 9], [5, 7, -5]]])  # experts, outputs, rows
+SCALE = np.array([[0.5, 2.0], [1.0, 0.1]])
+POINTS = np.array([[0.1, 5.2], [1.1, 5.0], [9.0, -5.0]])
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two outputs of two Gaussian experts at three rows, in units of their own."""
+    unit, center = np.array([[2.0], [7.0]]), np.array([[1.0], [-3.0]])
+    theta = ((MEAN - center) / unit, np.log(SCALE[:, :, None] / unit))
+    return MixtureDistribution(np.log(WEIGHT), [(np.arange(2), LinearPredictive(Gaussian(), theta, center, unit))])
+
+
+def mixed(values):
+    """Sum over experts of weight times value (experts, outputs, rows), (n_rows, n_outputs)."""
+    return np.einsum("kn,kqn->nq", WEIGHT, values)
+
+
+def test_density_of_several_outputs_together(pair):
+    density = stats.norm.pdf(POINTS.T, MEAN, SCALE[:, :, None]).prod(axis=1)
+    assert_allclose(pair.pdf(POINTS), (WEIGHT * density).sum(axis=0), rtol=1e-12)
+    assert_allclose(pair.logpdf(POINTS), np.log((WEIGHT * density).sum(axis=0)), rtol=1e-12)
+
+
+def test_each_of_several_outputs(pair):
+    mean = mixed(MEAN)
+    assert_allclose(pair.mean(), mean, rtol=1e-12)
+    assert_allclose(pair.var(), mixed(SCALE[:, :, None] ** 2 + (MEAN - mean.T) ** 2), rtol=1e-12)
+    assert_allclose(pair.std() ** 2, pair.var(), rtol=1e-12)
+    assert_allclose(pair.cdf(POINTS), mixed(stats.norm.cdf(POINTS.T, MEAN, SCALE[:, :, None])), rtol=1e-12)
+    quantile = pair.ppf(0.3)
+    assert_allclose(mixed(stats.norm.cdf(quantile.T, MEAN, SCALE[:, :, None])), 0.3, rtol=1e-9)
+    assert_allclose(pair.interval(0.4), pair.ppf([[0.3, 0.7]]), rtol=1e-12)
+    assert_allclose(pair.expert_means(), MEAN.transpose(0, 2, 1), rtol=1e-12)
+    crps = [
+        [gaussian_crps(w, m, s, y) for m, s, y in zip(ms, SCALE.T, ys, strict=True)]
+        for w, ms, ys in zip(WEIGHT.T, MEAN.transpose(2, 1, 0), POINTS, strict=True)
+    ]
+    assert_allclose(pair.crps(POINTS), crps, rtol=1e-10)
+
+
+@pytest.mark.parametrize("output", [0, 1])
+def test_marginals_are_distributions_of_one_output(pair, output):
+    """Their densities are integrals of the density of both over the other."""
+    one = pair.marginal(output)
+    assert_allclose(one.mean(), pair.mean()[:, output], rtol=1e-12)
+    assert_allclose(one.ppf([[0.1, 0.6]]), pair.ppf([[0.1, 0.6]])[..., output], rtol=1e-12)
+    at = POINTS[:, output]
+    for i in range(3):
+
+        def slice_(other, i=i):
+            point = np.empty(2)
+            point[output], point[1 - output] = at[i], other
+            return pair.pdf(point)[i]
+
+        points = np.unique(
+            np.concatenate([MEAN[k, 1 - output, i] + SCALE[k, 1 - output] * np.arange(-9, 10, 3) for k in range(2)])
+        )
+        assert one.pdf(at)[i] == pytest.approx(integral(slice_, points), rel=1e-8)
+    with pytest.raises(ValueError, match="output=2: expected an int from 0 to 1"):
+        pair.marginal(2)
+
+
+def test_entropy_of_several_outputs_is_refused(pair):
+    with pytest.raises(
+        ValueError, match=r"entropy of 2 outputs .* marginal\(j\)\.entropy\(\) is that of output j alone"
+    ):
+        pair.entropy()
+    assert pair.marginal(1).entropy().shape == (3,)
+
+
+@pytest.mark.parametrize("name", ["pdf", "logpdf", "cdf", "crps"])
+def test_points_of_several_outputs_broadcast_by_row(pair, name):
+    method = getattr(pair, name)
+    expected = method(POINTS)
+    last = expected.shape[1:]
+    many = np.stack([POINTS, POINTS[::-1]], axis=1)
+    assert_allclose(method(many)[:, 0], expected, rtol=1e-12)
+    assert_allclose(method(many)[:, 1], method(POINTS[::-1]), rtol=1e-12)
+    every = method(POINTS[None])  # the same three points at every row
+    assert every.shape == (3, 3, *last)
+    assert_allclose(np.stack([every[i, i] for i in range(3)]), expected, rtol=1e-12)
+    assert_allclose(method(POINTS[1]), every[:, 1], rtol=1e-12)
+    assert_allclose(method(2.0), method(np.full((3, 2), 2.0)), rtol=1e-12)
+    assert method(np.zeros((1, 0, 2))).shape == (3, 0, *last)
+    for shape in ((3,), (3, 3), (2, 2), (1, 2), (3, 2, 3), (2, 1, 2)):
+        with pytest.raises(ValueError, match=r"shape \(3, 2\), \(3, m, 2\) or \(1, m, 2\) for 3 rows, got"):
+            method(np.zeros(shape))
+
+
+def test_levels_are_the_same_for_all_outputs(pair):
+    wide = pair.ppf([[0.1, 0.5, 0.9]])
+    assert wide.shape == (3, 3, 2)
+    assert_array_equal(pair.ppf(0.5), wide[:, 1])
+    assert_array_equal(pair.ppf([0.1, 0.5, 0.9]), np.stack([wide[i, i] for i in range(3)]))
+
+
+def test_draws_of_several_outputs(pair):
+    draws = pair.rvs(4000, random_state=0)
+    assert draws.shape == (3, 4000, 2)
+    assert pair.rvs(random_state=0).shape == (3, 2)
+    for column, j in zip(np.moveaxis(draws, 2, 0), (0, 1), strict=True):
+        for u in pair.marginal(j).cdf(column):
+            assert stats.kstest(u, "uniform").pvalue > 1e-3
+    nearest = (np.abs(draws[2, :, None] - MEAN[:, :, 2]) / SCALE).argmin(axis=1)  # far apart in row 2
+    assert_array_equal(nearest[:, 0], nearest[:, 1])
+    assert repr(pair) == "MixtureDistribution(n_rows=3, n_experts=2, n_outputs=2)"
 
 
 # -- of a fit ----------------------------------------------------------------------------------------------------------

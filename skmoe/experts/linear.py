@@ -161,9 +161,16 @@ class LinearExpert(Expert):
             mass.sum(axis=1),
             coef,
             shape,
-            design.gram(weight * curvature[0]),
+            self._information(design, mass, curvature[0]),
             self._totals(curvature, weight, params.shape),
         )
+
+    @staticmethod
+    def _information(design: Design, mass: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+        """Information of the coefficients; where the curvature is the same at every row, all outputs share one sum."""
+        if curvature.shape[-1] == 1:
+            return design.gram(mass)[:, None] * curvature[..., None]
+        return design.gram(mass[:, None, :] * curvature)
 
     @staticmethod
     def _totals(terms: Theta, weight: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -304,6 +311,15 @@ class LinearPredictive(NamedTuple):
     theta: Theta
     center: np.ndarray
     unit: np.ndarray
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.center)
+
+    def output(self, j: int) -> LinearPredictive:
+        """The same of one output."""
+        one = slice(j, j + 1)
+        return LinearPredictive(self.family, tuple(t[:, one] for t in self.theta), self.center[one], self.unit[one])
 
     def rows(self, index: np.ndarray) -> LinearPredictive:
         """The same at some of the rows."""

@@ -10,10 +10,12 @@ import numpy as np
 from sklearn.base import is_regressor
 
 from .._pipeline import inside
+from .._validation import check_responses
 from .canvas import axes, legend_above
 from .members import chosen
 from .palette import INK, color, labels
 from .section import axis_label, beside, section
+from .targets import check_target, of_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,6 +98,7 @@ class BandDisplay:
         y: Any = None,
         *,
         feature: str | int | None = None,
+        target: str | int | None = None,
         coverages: Sequence[float] = (0.5, 0.9),
         grid_resolution: int = 200,
         percentiles: tuple[float, float] = (0.0, 1.0),
@@ -116,10 +119,12 @@ class BandDisplay:
             Fitted.
         X : array-like or dataframe of shape (n_samples, n_features)
             Rows as the estimator takes them.
-        y : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Responses, drawn as dots.
         feature : str or int, default=None
             Column to draw along, by name or position. None takes the only one.
+        target : str or int, default=None
+            Output to draw, by name or number, where there are several.
         coverages : sequence of float, default=(0.5, 0.9)
             Probabilities of the central intervals, between 0 and 1.
         grid_resolution : int >= 2, default=200
@@ -140,7 +145,8 @@ class BandDisplay:
         TypeError
             Where the estimator is a classifier.
         ValueError
-            Where the column is unknown, holds no numbers or a single value, or a coverage is out of range.
+            Where the column is unknown, holds no numbers or a single value, a coverage is out of range, or one of
+            several outputs is not named.
         NotFittedError
             Where the estimator is not fitted.
         """
@@ -153,22 +159,23 @@ class BandDisplay:
                 f"BandDisplay shows the predictive distribution of a number, and {type(model).__name__} predicts "
                 "classes. Use GateDisplay, or scikit-learn's DecisionBoundaryDisplay."
             )
-        fit = chosen(model, member)
+        target, fit = check_target(model, target), chosen(model, member)
         levels = np.concatenate([[0.5], (1 - nested) / 2, (1 + nested) / 2])
-        quantiles = model.predict_quantile(rows, levels)
+        dist = model.predict_dist(rows)
+        mean, quantiles = (of_target(model, values, target) for values in (dist.mean(), dist.ppf(levels[None])))
         display = cls(
             feature=along.names[0],
             grid=along.grid[0],
-            mean=model.predict(rows),
+            mean=mean,
             median=quantiles[:, 0],
             coverages=nested,
             intervals=quantiles[:, 1:].T.reshape(2, len(nested), -1).transpose(1, 2, 0),
-            response=str(getattr(y, "name", None) or "response"),
-            expert_means=fit.predict_experts(rows),
+            response=str(target or getattr(y, "name", None) or "response"),
+            expert_means=of_target(model, fit.predict_experts(rows), target),
             proba=fit.gate_proba(rows),
             labels=labels(fit.tree_),
             held=along.held,
-            dots=beside(along.dots, y, len(X)),
+            dots=beside(along.dots, _one_output(model, y, target), len(X)),
         )
         return display.plot(ax, center=center, experts=experts, data=data)
 
@@ -224,6 +231,11 @@ class BandDisplay:
         pieces = np.stack([points[:-1], points[1:]], axis=1)
         ax.add_collection(LineCollection(list(pieces), colors=colors, linewidths=3.5, zorder=2.2), autolim=False)
         return Line2D([], [], color=color(k), linewidth=3.0, label=self.labels[k])
+
+
+def _one_output(model: Any, y: Any, target: Any) -> np.ndarray | None:
+    """The responses that are drawn."""
+    return None if y is None else of_target(model, check_responses(y, model.n_outputs_), target)
 
 
 def _check_coverages(coverages: Any) -> np.ndarray:

@@ -10,9 +10,10 @@ import numpy as np
 
 from .._pipeline import inside
 from .canvas import axes, inches
-from .coefficients import check_target, facts, slopes
+from .coefficients import facts, meaning, slopes
 from .members import chosen
 from .palette import INK, color, labels, short
+from .targets import check_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,9 @@ class ExpertDisplay:
     n_hidden : int, default=0
         Number of features with smaller coefficients that are not shown.
     target : object, default=None
-        Class whose log-odds the coefficients are of.
+        Class whose log-odds the coefficients are of, or output of several.
+    of : str, default="coefficient"
+        What is shown, in words.
 
     Attributes
     ----------
@@ -81,6 +84,7 @@ class ExpertDisplay:
     standardized: bool
     n_hidden: int = 0
     target: Any = None
+    of: str = "coefficient"
 
     @classmethod
     def from_estimator(
@@ -107,8 +111,9 @@ class ExpertDisplay:
         X, y : array-like of shape (n_samples, n_features) and (n_samples,), default=None
             Of a classifier: rows over which the rate of the target among the rows of each expert is counted, by the
             responsibilities.
-        target : label, default=None
-            Class whose log-odds to show. None is ``classes_[1]`` of two classes; of more one must be named.
+        target : label, str or int, default=None
+            Class whose log-odds to show, or output of several, by name or number. None is ``classes_[1]`` of two
+            classes; of more classes, or of several outputs, one must be named.
         standardize : bool, default=True
             Whether coefficients are multiplied by the standard deviation of their column in training, so that they
             can be compared, and features stand in falling order of their mean magnitude, weighted by the shares. False
@@ -128,7 +133,7 @@ class ExpertDisplay:
         Raises
         ------
         ValueError
-            Where the target is not among the classes, or the experts see no column.
+            Where the target is not among the classes or outputs, or the experts see no column.
         NotFittedError
             Where the estimator is not fitted.
         """
@@ -155,6 +160,7 @@ class ExpertDisplay:
             standardized=standardize,
             n_hidden=len(seen) - len(order),
             target=target,
+            of=meaning(model, target),
         )
         return display.plot(ax)
 
@@ -212,8 +218,7 @@ class ExpertDisplay:
             ax.text(k, j, text, fontsize=size, color="white" if abs(strength[j, k]) > _DARK else INK, **style)
 
     def _caption(self) -> str:
-        of = "coefficient" if self.target is None else f"log-odds of {self.target}"
-        lines = [f"{of}, per sd of the column" if self.standardized else f"{of}, per unit of the column"]
+        lines = [f"{self.of}, per sd of the column" if self.standardized else f"{self.of}, per unit of the column"]
         if not self.standardized:
             lines.append("colours compare within a row")
         if self.n_hidden:

@@ -27,6 +27,7 @@ from sklearn.base import is_classifier
 from .._estimator import MixtureOfExperts
 from .._pipeline import inside
 from .._validation import check_weight
+from .targets import check_target, of_target
 
 #: Experts with less than this of the gate and of the answer are told together, and so are those beyond this number.
 SMALL, MOST = 0.05, 5
@@ -66,6 +67,8 @@ class Explanation:
         What each column adds to the log-odds of being sent to the experts that answered (mean over `part`).
     two_classes : bool
         Whether the target is one of two classes.
+    output : str or None
+        Name of the output that is explained, where a regressor has several.
     """
 
     target: Any
@@ -81,6 +84,7 @@ class Explanation:
     by_expert: np.ndarray
     routing: np.ndarray
     two_classes: bool
+    output: str | None = None
 
     @property
     def contributions(self) -> np.ndarray:
@@ -131,7 +135,8 @@ class Explanation:
     def headline(self, event: str | None = None) -> str:
         """The first of the sentences."""
         if self.target is None:
-            return f"Predicted {shown(self.answer)}; the mean over the reference rows is {shown(self.base)}."
+            name = "" if self.output is None else f"{self.output} "
+            return f"Predicted {name}{shown(self.answer)}; the mean over the reference rows is {shown(self.base)}."
         times = self.answer / self.base if self.base > 0 else np.inf
         many = f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
         event = event or (self.target if isinstance(self.target, str) else f"class {self.target}")
@@ -174,8 +179,9 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         The row, as the estimator sees it. Dataframes give names and raw values.
     reference : array-like or dataframe of shape (n_rows, n_features)
         Rows to compare with, such as those of the training.
-    target : label, default=None
-        Class to explain; None is the last of ``classes_`` where there are two, else the predicted class.
+    target : label, str or int, default=None
+        Class to explain; None is the last of ``classes_`` where there are two, else the predicted class. Of a regressor
+        with several outputs the one to explain, by name or number.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the reference rows.
 
@@ -188,7 +194,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
     TypeError
         Where there is no mixture of experts in the estimator.
     ValueError
-        Where X is not one row, target is no class of the fit or given for a regressor, or weights are not one a row.
+        Where X is not one row, target is no class or output of the fit, or weights are not one a row.
 
     Examples
     --------
@@ -212,9 +218,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
             "Pass X[[i]] or frame.iloc[[i]], and loop over rows for several."
         )
     reference_weight = check_weight(sample_weight, np.asarray(rows.X))
-    if target is not None and not is_classifier(model):
-        raise ValueError(f"target={target!r}: a regressor has no classes. Leave target out.")
-    weight = np.exp(model._fitted.view(x, model.top_k)[0][:, 0])
+    weight, output = np.exp(model._fitted.view(x, model.top_k)[0][:, 0]), None
     if is_classifier(model):
         c = _class(model, row.X, target)
         answer, alone = model.predict_proba(row.X)[0, c], model.predict_experts(row.X)[0, :, c]
@@ -222,9 +226,10 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         slopes, intercept = _of_class(model, c)
         target, part = model.classes_[c], weight * alone / answer
     else:
-        answer, alone = model.predict(row.X)[0], model.predict_experts(row.X)[0]
-        every = model.predict(rows.X)
-        slopes, intercept = model.expert_coef_, model.expert_intercept_
+        output = check_target(model, target)
+        of_row = model.predict(row.X)[0], model.predict_experts(row.X)[0]
+        of_all = (*of_row, model.predict(rows.X), model.expert_coef_, model.expert_intercept_)
+        answer, alone, every, slopes, intercept = (of_target(model, values, output) for values in of_all)
         target, part = None, weight
     mean = np.average(np.asarray(rows.X, dtype=np.float64), axis=0, weights=reference_weight)
     return Explanation(
@@ -241,6 +246,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         by_expert=slopes * (x[0] - mean),
         routing=part @ _routing(model) * (x[0] - mean),
         two_classes=is_classifier(model) and len(model.classes_) == 2,
+        output=output,
     )
 
 

@@ -44,6 +44,7 @@ EXPERTS: dict[str, Entry] = {
     "gaussian": Entry(LinearExpert(Gaussian(), alpha=0.5), real, real=True, closed=True),
     "gaussian, two outputs": Entry(LinearExpert(Gaussian(), alpha=0.5), two_outputs, real=True, closed=True),
     "student_t": Entry(LinearExpert(StudentT(), alpha=0.5), real, real=True),
+    "student_t, two outputs": Entry(LinearExpert(StudentT(), alpha=0.5), two_outputs, real=True, shapes=(3,)),
     "poisson": Entry(LinearExpert(Poisson(), alpha=0.5), counts),
     "bernoulli": Entry(BinaryExpert(alpha=0.5), classes(2)),
     "three classes": Entry(ClassExpert(alpha=0.5), classes(3)),

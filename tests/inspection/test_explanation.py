@@ -224,7 +224,7 @@ def test_weights_and_targets_are_checked():
         explain(model, X[:1], X, sample_weight=np.ones(3))
     with pytest.raises(ValueError, match="zero"):
         explain(model, X[:1], X, sample_weight=np.zeros(10))
-    with pytest.raises(ValueError, match="a regressor has no classes"):
+    with pytest.raises(ValueError, match=r"target=1: this MoERegressor has one output\. Leave target out"):
         explain(model, X[:1], X, target=1)
 
 
