@@ -32,7 +32,10 @@ class Params(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What one pass over the rows gathers: log-likelihood, sum of weights, and the sums of every block."""
+    """What one pass over the rows gathers: log-likelihood, sum of weights, and the sums of every block.
+
+    The log-likelihood is that of y given x, or of x and y where the gate models x.
+    """
 
     log_likelihood: float
     weight: float
@@ -48,10 +51,12 @@ class Leaves(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """Log prior (n_leaves, n_rows | 1) and joint log density (n_leaves, n_rows), with the caches of the blocks."""
+    """Log prior (n_leaves, n_rows | 1) and joint log density (n_leaves, n_rows) of leaf and y given x, log density of x
+    where gates model it, (n_rows,), and the caches of the blocks."""
 
     log_prior: np.ndarray
     joint: np.ndarray
+    log_marginal: np.ndarray | float
     gate_caches: list
     expert_caches: list
 
@@ -99,6 +104,11 @@ class Mixture:
         """Whether any block of experts asks to be trained in the metric of its information; one expert always does."""
         return self.tree.n_leaves == 1 or any(block.expert.curved for block in self.experts)
 
+    @property
+    def em_only(self) -> bool:
+        """Whether any block keeps training to EM."""
+        return any(block.em_only for block in self._blocks())
+
     # -- rows ------------------------------------------------------------------------------------------------
 
     def forward(self, params: Params, chunk: Chunk) -> Forward:
@@ -112,7 +122,8 @@ class Mixture:
             joint[index] = log_prob + response.base_measure
             caches.append(cache)
         joint += log_prior
-        return Forward(log_prior, joint, [forward.cache for forward in gates], caches)
+        log_marginal = sum(forward.log_marginal for forward in gates)
+        return Forward(log_prior, joint, log_marginal, [forward.cache for forward in gates], caches)
 
     def gather(
         self, params: Params, chunk: Chunk, *, information: bool = True, responsibilities: np.ndarray | None = None
@@ -133,7 +144,8 @@ class Mixture:
                 self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
             )
         )
-        return Sums(float(chunk.weight @ log_norm), float(chunk.weight.sum()), gates, experts)
+        log_likelihood = float(chunk.weight @ (log_norm + forward.log_marginal))
+        return Sums(log_likelihood, float(chunk.weight.sum()), gates, experts)
 
     def sums(
         self,

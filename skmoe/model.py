@@ -60,12 +60,33 @@ class FittedMixture:
 
     # -- coefficients in the user's units ------------------------------------------------------------------------------
 
-    def gate_coef(self) -> tuple[np.ndarray, np.ndarray]:
-        """Slopes (n_branches, n_features) and intercepts (n_branches,), in the order of ``tree.branches``."""
+    def gate_coef(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Slopes (n_branches, n_features) and intercepts (n_branches,), in the order of ``tree.branches``; None where a
+        gate has none."""
         n_coef = len(self.gate.index) + 1
         inner = [g.coef(p, n_coef) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
-        slopes, intercept = self.gate.units.original(np.concatenate(inner))
+        linear = [coef for coef in inner if coef is not None]
+        if len(linear) < len(inner):
+            return None
+        slopes, intercept = self.gate.units.original(np.concatenate(linear))
         return self.gate.spread(slopes), intercept
+
+    def gate_slopes(self, x: np.ndarray) -> np.ndarray:
+        """Slopes (n_branches, n_features) of the log-odds at a point (n_features,), branches as in `gate_coef`."""
+        z = self.gate.design(x[None]).columns[1:, 0]
+        slopes = [g.slopes(p, z) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
+        return self.gate.spread(np.concatenate(slopes) / self.gate.units.scale)
+
+    def gate_moments(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Means (n_experts, n_columns) and covariances (n_experts, n_columns, n_columns) of the columns that the gates
+        see, where they model them."""
+        found = [g.moments(p) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
+        inner = [moments for moments in found if moments is not None]
+        if not inner:
+            return None
+        units = self.gate.units
+        mean, covariance = (np.concatenate(parts) for parts in zip(*inner, strict=True))
+        return units.center + mean * units.scale, covariance * np.outer(units.scale, units.scale)
 
     def expert_coef(self) -> tuple[np.ndarray, np.ndarray]:
         """Slopes (n_experts, n_outputs, n_features) and intercepts (n_experts, n_outputs)."""
