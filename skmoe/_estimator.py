@@ -224,11 +224,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         self.history_ = best.history
         self.n_iter_ = sum(run.n_passes for run in runs)
         self.converged_ = all(run.converged for run in runs)
-        linear, moments = fitted.gate_coef(), fitted.gate_moments()
-        if linear is not None:
-            self.gate_coef_, self.gate_intercept_ = linear
-        if moments is not None:
-            self.gate_mean_, self.gate_covariance_ = moments
+        self.__dict__.update(fitted.gate_attributes())
         self._describe()
 
     def _member(self, member: FittedMixture, run: Run, chunks: Sequence[Chunk], weight: np.ndarray) -> Self:

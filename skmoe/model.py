@@ -60,33 +60,27 @@ class FittedMixture:
 
     # -- coefficients in the user's units ------------------------------------------------------------------------------
 
-    def gate_coef(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Slopes (n_branches, n_features) and intercepts (n_branches,), in the order of ``tree.branches``; None where a
-        gate has none."""
-        n_coef = len(self.gate.index) + 1
-        inner = [g.coef(p, n_coef) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
-        linear = [coef for coef in inner if coef is not None]
-        if len(linear) < len(inner):
-            return None
-        slopes, intercept = self.gate.units.original(np.concatenate(linear))
-        return self.gate.spread(slopes), intercept
+    def gate_attributes(self) -> dict[str, np.ndarray]:
+        """Fitted attributes of the gates: coefficients where log-odds are linear in x, moments where gates model x."""
+        gates = list(zip(self.mixture.gates, self.params.gates, strict=True))
+        n_coef, units = len(self.gate.index) + 1, self.gate.units
+        coef = [c for gate, params in gates if (c := gate.coef(params, n_coef)) is not None]
+        moments = [m for gate, params in gates if (m := gate.moments(params)) is not None]
+        found = {}
+        if len(coef) == len(gates):
+            slopes, found["gate_intercept_"] = units.original(np.concatenate(coef))
+            found["gate_coef_"] = self.gate.spread(slopes)
+        if moments:
+            mean, covariance = (np.concatenate(parts) for parts in zip(*moments, strict=True))
+            found["gate_mean_"] = units.center + mean * units.scale
+            found["gate_covariance_"] = covariance * np.outer(units.scale, units.scale)
+        return found
 
     def gate_slopes(self, x: np.ndarray) -> np.ndarray:
-        """Slopes (n_branches, n_features) of the log-odds at a point (n_features,), branches as in `gate_coef`."""
+        """Slopes (n_branches, n_features) of the gates' log-odds at a point, in the order of ``tree.branches``."""
         z = self.gate.design(x[None]).columns[1:, 0]
-        slopes = [g.slopes(p, z) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
+        slopes = [gate.slopes(params, z) for gate, params in zip(self.mixture.gates, self.params.gates, strict=True)]
         return self.gate.spread(np.concatenate(slopes) / self.gate.units.scale)
-
-    def gate_moments(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Means (n_experts, n_columns) and covariances (n_experts, n_columns, n_columns) of the columns that the gates
-        see, where they model them."""
-        found = [g.moments(p) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
-        inner = [moments for moments in found if moments is not None]
-        if not inner:
-            return None
-        units = self.gate.units
-        mean, covariance = (np.concatenate(parts) for parts in zip(*inner, strict=True))
-        return units.center + mean * units.scale, covariance * np.outer(units.scale, units.scale)
 
     def expert_coef(self) -> tuple[np.ndarray, np.ndarray]:
         """Slopes (n_experts, n_outputs, n_features) and intercepts (n_experts, n_outputs)."""

@@ -161,6 +161,8 @@ class GaussianGate(Gate):
     # -- read --------------------------------------------------------------------------------------------------------
 
     def coef(self, params: GaussianParams, n_coef: int) -> np.ndarray | None:
+        if len(params.normals.offset) == 1:
+            return np.zeros((1, n_coef))
         return _SOFTMAX.coef(self.as_softmax(params), n_coef) if self.normals.form.tied_branches else None
 
     def slopes(self, params: GaussianParams, z: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ class Gate(Block):
 
     @abstractmethod
     def coef(self, params: Any, n_coef: int) -> np.ndarray | None:
-        """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches; None where the log-odds are
+        """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches; None where log-odds are
         not linear in x."""
 
     def slopes(self, params: Any, z: np.ndarray) -> np.ndarray:
