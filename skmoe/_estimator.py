@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -134,7 +134,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
         mixture = self._mixture(tree, coded, weight * factor)
         gate, expert = self._columns(given["X"], X, weight * factor)
-        mixture.gates[0].check(tree, gate, X, weight * factor, self._names(gate.index))
+        mixture.gates[0].check(tree, gate, X, weight * factor, getattr(self, "feature_names_in_", None))
         task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
         starts = self._starts(task, previous)
@@ -343,11 +343,6 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         """Usage and entropies of the experts over rows: of the gate, or with y of the responsibilities."""
         return routing_report(self.gate_proba(X) if y is None else self.responsibilities(X, y))
 
-    def _names(self, index: Iterable[int]) -> list[str]:
-        """Names of columns."""
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
-        return [names[j] for j in index]
-
     def summary(self) -> Any:
         """The experts as a table: one row an expert, with its share, scale and coefficients by feature name.
 
@@ -360,7 +355,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             import pandas as pd
         except ImportError as error:
             raise ImportError("summary() returns a pandas DataFrame: pip install pandas.") from error
-        names = self._names(range(self.n_features_in_))
+        names = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)]))
         labels, values = zip(("share", self.expert_share_), *self._summary_columns(names), strict=True)
         index = pd.RangeIndex(self.n_experts_, name="expert")
         return pd.DataFrame(np.column_stack(values), columns=list(labels), index=index)

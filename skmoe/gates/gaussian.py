@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ class GaussianGate(Gate):
         Rows' worth of the unit covariance (of standardised columns) in every covariance: the objective loses
         ``alpha / 2 * (tr S^-1 + log|S| - p)`` for each, and the M-step is ``(scatter + alpha I) / (mass + alpha)``.
         A little is needed where a branch holds fewer rows than columns.
-    scale_floor : float > 0, default=1e-2
+    scale_floor : float > 0, default=0.1
         Smallest standard deviation of a branch in any direction, in units of the standardised columns. It is part of
         the model: the likelihood of normal densities is unbounded as one shrinks onto few rows, or onto rows that share
         the value of a column, such as an indicator.
@@ -79,7 +79,7 @@ class GaussianGate(Gate):
 
     covariance: str = "full"
     alpha: float = 1e-2
-    scale_floor: float = 1e-2
+    scale_floor: float = 0.1
 
     em_only = True
 
@@ -91,29 +91,32 @@ class GaussianGate(Gate):
         if not self.scale_floor > 0:
             raise ValueError(f"scale_floor={self.scale_floor!r}: expected a number above 0.")
 
-    @cached_property
+    @property
     def normals(self) -> Normals:
         """The densities of the branches."""
         return Normals(FORMS[self.covariance], self.alpha, self.scale_floor)
 
-    def check(self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: list[str]) -> None:
+    def check(
+        self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: Sequence[str] | None
+    ) -> None:
         if len(tree.nodes) > 1:
             raise ValueError(
-                f"A Gaussian gate divides flat mixtures only, and n_experts is a tree of {len(tree.nodes)} gates. "
+                f"A Gaussian gate divides flat mixtures only, but n_experts is a tree with {len(tree.nodes)} gates. "
                 f"Use n_experts={tree.n_leaves}, or gate='softmax'."
             )
+        ways_out = "Drop them, leave them out by gate_features, or use gate='softmax'"
         constant = np.flatnonzero(~np.isfinite(columns.units.scale))
         if constant.size:
             raise ValueError(
-                f"{_named(constant, names)} one value only, and a Gaussian gate needs a variance. "
-                "Drop such columns, leave them out by gate_features, or use gate='softmax'."
+                "A Gaussian gate needs columns that vary, but these hold one value only: "
+                f"{_named(columns.index[constant], names)}. {ways_out}."
             )
         dependent = _dependent(X, weight, columns) if self.normals.form.whole else constant
         if dependent.size:
             raise ValueError(
-                f"{_named(dependent, names)} no variance beside the columns before: an exact linear combination of "
-                "them, for which there is no density. Drop such columns, leave them out by gate_features, use "
-                "gate='softmax', or gate=GaussianGate('diag'), which takes each column by itself."
+                f"A Gaussian gate with covariance={self.covariance!r} needs columns of which none is an exact linear "
+                f"combination of those before it, but these are: {_named(columns.index[dependent], names)}. "
+                f"{ways_out}, or gate=GaussianGate('diag'), which takes each column by itself."
             )
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -221,10 +224,7 @@ def _dependent(X: np.ndarray, weight: np.ndarray, columns: Columns) -> np.ndarra
     return np.flatnonzero(left < _COLLINEAR)
 
 
-def _named(index: np.ndarray, names: list[str]) -> str:
-    """Columns of the gate as the subject of a sentence, with its verb."""
-    shown = ", ".join(names[j] for j in index[:_MOST_NAMED])
-    if len(index) == 1:
-        return f"Column {shown} has"
-    more = f" and {len(index) - _MOST_NAMED} more" if len(index) > _MOST_NAMED else ""
-    return f"Columns {shown}{more} have"
+def _named(index: np.ndarray, names: Sequence[str] | None) -> str:
+    """Columns as a sentence names them."""
+    shown = ", ".join(str(j) if names is None else repr(names[j]) for j in index[:_MOST_NAMED])
+    return shown + (f" and {len(index) - _MOST_NAMED} more" if len(index) > _MOST_NAMED else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,15 +31,17 @@ class GateForward(NamedTuple):
 class Gate(Block):
     """A gate: log probabilities of the branches of a node, and sums of what moves them."""
 
-    def check(self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: list[str]) -> None:
+    def check(
+        self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: Sequence[str] | None
+    ) -> None:
         """Raise ValueError, saying what was received and what to do, where this gate cannot serve.
 
         Parameters
         ----------
         columns : Columns
             What the gate will see of X (n_rows, n_features).
-        names : list of str
-            What to call these columns.
+        names : sequence of str or None
+            Names of the features, where X has them.
         """
         return
 
