@@ -128,8 +128,9 @@ class GaussianGate(Gate):
         joint, residual = self.normals.forward(params.normals, design)
         joint += _WEIGHTS.forward(params.weights, design).log_prob
         top = joint.max(axis=0)
-        log_marginal = top + np.log(np.exp(joint - top).sum(axis=0))
-        return GateForward(joint - log_marginal, residual, log_marginal)
+        joint -= top
+        total = np.log(np.exp(joint).sum(axis=0))
+        return GateForward(joint - total, residual, top + total)
 
     def gather(
         self, params: GaussianParams, design: Design, mass: np.ndarray, cache: Any, *, information: bool = True
