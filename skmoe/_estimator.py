@@ -311,7 +311,12 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         return -2 * log_likelihood + 2 * self.n_parameters_
 
     def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better."""
+        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better.
+
+        L is the likelihood of y given x. A Gaussian gate does not maximise it, and its parameters are those of the
+        joint density: one normal density of x too many, whatever the number of experts. Both make the criterion too
+        high beside that of other gates; compare those by held-out `log_prob`.
+        """
         log_likelihood, n, _ = self._criterion(X, y, sample_weight, "bic")
         return -2 * log_likelihood + self.n_parameters_ * float(np.log(n))
 
