@@ -25,7 +25,7 @@ _COLLINEAR = 1e-7
 #: Most columns that a sentence names.
 _MOST_NAMED = 5
 
-_WEIGHTS = ConstantGate()
+_WEIGHTS, _SOFTMAX = ConstantGate(), SoftmaxGate()
 
 
 class GaussianParams(NamedTuple):
@@ -225,9 +225,6 @@ class GaussianGate(Gate):
         slopes = offset @ self.normals.factors(params.normals)[0]
         intercept = contrasts(len(offset)) @ params.weights.logits - 0.5 * np.square(offset).sum(axis=1)
         return SoftmaxParams((contrasts(len(offset)).T @ np.column_stack([intercept, slopes]))[None])
-
-
-_SOFTMAX = SoftmaxGate()
 
 
 def softmax_from_gaussian(mixture: Mixture, params: Params) -> Params:
