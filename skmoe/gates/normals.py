@@ -10,8 +10,8 @@ import numpy as np
 from ..block import Block
 from ..rows.design import Design, Standardizer
 
-#: Residuals are held within this, so that their squares are finite.
-_FARTHEST = 1e150
+#: Largest square of a distance from a branch: what is farther is equally far from all.
+_FARTHEST = 1e300
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -137,11 +137,11 @@ class Normals(Block):
         """Evaluate the rows."""
         p = params.offset.shape[1]
         factor = self._matrix(params.factor, p)
-        white = (factor @ self._columns(design)).reshape(-1, p, design.n_rows)
-        z = white - params.offset[:, :, None]
-        np.clip(z, -_FARTHEST, _FARTHEST, out=z)
+        white = factor @ self._columns(design) if self.form.whole else factor * self._columns(design)
+        z = white.reshape(-1, p, design.n_rows) - params.offset[:, :, None]
         log_det = self._n_shared(p) * np.log(np.abs(_diagonal(factor))).sum(axis=(1, 2))
-        squares = np.einsum("cpn,cpn->cn", z, z)
+        with np.errstate(over="ignore"):
+            squares = np.minimum(np.einsum("cpn,cpn->cn", z, z), _FARTHEST)
         return NormalForward(log_det[:, None] - 0.5 * squares - 0.5 * p * np.log(2 * np.pi), z)
 
     def gather(self, params: NormalParams, design: Design, mass: np.ndarray, residual: np.ndarray) -> NormalSums:
