@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -14,24 +13,24 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
-from ._validation import check_enough_rows, check_weight, check_X
+from ._init import Beginning, beginning
+from ._validation import check_enough_rows, check_labels_of_experts, check_weight, check_X
 from .diagnosis import collapsed, not_converged
 from .exceptions import CollapseWarning
 from .experts.protocol import Expert
 from .gates import GATES, Gate
-from .mixture import Mixture, Params
+from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
 from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
 from .training.loop import Run, Settings
-from .training.records import same_kind
-from .training.restarts import ranked, run_starts
+from .training.search import search
 from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
 from .tree import Tree
@@ -50,8 +49,9 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         "expert_features": [str, "array-like", slice, callable, None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "gate_alpha": [Interval(Real, 0, None, closed="left")],
-        "init": [StrOptions({"auto", *STARTS}), list],
+        "init": [StrOptions({"auto", *STARTS}), list, dict, HasMethods(["fit", "predict"])],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_moves": [Interval(Integral, 0, None, closed="left")],
         "combine_inits": [StrOptions({"best", "average"})],
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [Interval(Integral, 0, None, closed="left")],
@@ -85,7 +85,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
 
     # -- fit -----------------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, init_labels: Any = None) -> Self:
         """Fit the mixture to rows.
 
         Parameters
@@ -98,6 +98,10 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             Counts: a row of weight 2 is that row twice, and a row of weight 0 is not there. Nothing is divided by their
             sum, so all weights times c is the data c times, and the ridge counts 1/c. For importance weights pass
             ``w / w.mean()``.
+        init_labels : array-like of shape (n_samples,) or (n_samples, n_experts), default=None
+            Where training starts: the number of an expert for every row, or its responsibilities. Experts are first
+            trained on these groups and the gate on finding them, then everything together; `init` and `n_init` play
+            no part.
 
         Returns
         -------
@@ -114,14 +118,18 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
             delattr(fresh, name)
-        troubles = fresh._fit(X, y, sample_weight, getattr(self, "_members", []) if self.warm_start else [])
+        troubles = fresh._fit(
+            X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
+        )
         for category, sentence in troubles:
             warnings.warn(sentence, category, stacklevel=2)
         self.__dict__ = fresh.__dict__
         return self
 
     @with_callbacks
-    def _fit(self, X: Any, y: Any, sample_weight: Any, previous: list[FittedMixture]) -> list[Trouble]:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, init_labels: Any, previous: list[FittedMixture]
+    ) -> list[Trouble]:
         """Set the fitted attributes; returns what there is to warn of."""
         tree = Tree.parse(self.n_experts)
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
@@ -129,17 +137,23 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
+        labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)
         seen = weight > 0  # a row of weight zero is not there
         if not seen.all():
             X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
+            labels = labels if labels is None else labels[seen]
         mixture = self._mixture(tree, coded, weight * factor)
         gate, expert = self._columns(given["X"], X, weight * factor)
         mixture.gates[0].check(tree, gate, X, weight * factor, getattr(self, "feature_names_in_", None))
         task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
-        starts = self._starts(task, previous)
-        callbacks = self._callbacks(task, len(starts), given)
-        runs = self._train(task, starts, callbacks)
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1)  # the last is that of the moves
+        begin = beginning(self.init, labels, previous, task, self.n_experts, seeds[:-1])
+        n_starts, n_moves = len(begin.starts), self._n_moves(begin, tree)
+        callbacks = self._callbacks(task, n_starts + n_moves, given)
+        watches: list[Watch] = [Printed(n_starts, n_moves)] * (self.verbose > 0)
+        runs = self._train(task, begin, n_moves, seeds[-1], [*watches, *callbacks])
         self._members = [task.fitted(run.params) for run in runs]
         self._record(averaged(self._members), runs, task.chunks, weight)
         if self.combine_inits == "average":
@@ -177,35 +191,31 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
 
         return [Callbacks(self, n_starts, attributes, data)]
 
-    def _train(self, task: Task, starts: Sequence[Callable[[], Params]], watches: Sequence[Watch]) -> list[Run]:
+    def _train(self, task: Task, begin: Beginning, n_moves: int, seed: int, watches: Sequence[Watch]) -> list[Run]:
         """The runs that are kept, best first."""
-        keep_all = self.combine_inits == "average"
-        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
-        watch = Watches([Printed(len(starts))] * (self.verbose > 0) + [*watches])
-        runs = run_starts(
-            task.mixture, task.chunks, starts, settings, keep_all=keep_all, n_jobs=self.n_jobs, watch=watch
+        found = search(
+            task.mixture,
+            task.chunks,
+            begin.starts,
+            Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter),
+            thin=begin.searched,
+            n_moves=n_moves,
+            rng=np.random.default_rng(seed),
+            keep_all=self.combine_inits == "average",
+            n_jobs=self.n_jobs,
+            watch=Watches(watches),
         )
-        self.start_objectives_ = np.array([run.objective for run in runs])
-        self.start_histories_ = [run.history for run in runs]
-        return [runs[i] for i in (ranked(runs) if keep_all else ranked(runs)[:1])]
+        self.start_objectives_ = np.array([run.objective for run in found.starts])
+        self.start_histories_ = [run.history for run in found.starts]
+        self.move_objectives_ = np.array([run.objective for run in found.moves])
+        self.move_histories_ = [run.history for run in found.moves]
+        self.n_passes_ = found.n_passes
+        return found.kept
 
-    def _starts(self, task: Task, previous: list[FittedMixture]) -> list[Callable[[], Params]]:
-        """Functions that make first parameters; a warm start continues the fits there are, if they have this shape."""
-        old = [member.canonical() for member in previous]
-        if old and all(_same_structure(member, task) for member in old):
-            return [partial(member.continued, task) for member in old]
-        kinds = list(STARTS) if self.init == "auto" else np.atleast_1d(self.init).tolist()
-        unknown = [kind for kind in kinds if kind not in STARTS]
-        if unknown or not kinds:
-            raise ValueError(
-                f"init={self.init!r}: expected 'auto', or names among {sorted(STARTS)}, alone or in a list."
-            )
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init)
-        return [
-            partial(STARTS[kinds[i % len(kinds)]], task.mixture, task.chunks, np.random.default_rng(seed))
-            for i, seed in enumerate(seeds)
-        ]
+    def _n_moves(self, begin: Beginning, tree: Tree) -> int:
+        """Moves are for searches of the best optimum: not for averages, nor where the user says where to begin."""
+        searches = begin.searched and self.combine_inits == "best" and tree.n_leaves > 1
+        return self.n_moves if searches else 0
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 
@@ -234,6 +244,7 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
             view.__dict__.pop(note, None)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
         view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
+        view.move_objectives_, view.move_histories_, view.n_passes_ = np.zeros(0), [], float(run.n_passes)
         view._record(member, [run], chunks, weight)
         return view
 
@@ -368,13 +379,3 @@ class MixtureOfExperts(CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _summary_columns(self, names: list[str]) -> Iterator[tuple[str, np.ndarray]]:
         """Labels and values of the columns of `summary` after the share."""
-
-
-def _same_structure(old: FittedMixture, task: Task) -> bool:
-    """Whether the parameters of an earlier fit are a start for this one."""
-    return (
-        old.tree == task.mixture.tree
-        and np.array_equal(old.gate.index, task.gate.index)
-        and np.array_equal(old.expert.index, task.expert.index)
-        and same_kind(old.params, task.mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1))
-    )

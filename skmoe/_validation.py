@@ -65,6 +65,27 @@ def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     return weight
 
 
+def check_labels_of_experts(labels: Any, n_rows: int, n_experts: int) -> np.ndarray:
+    """Responsibilities (n_rows, n_experts) of labels or responsibilities to start from."""
+    given = np.asarray(labels)
+    if given.shape == (n_rows,) and given.dtype.kind in "iu":
+        if given.min() < 0 or given.max() >= n_experts:
+            raise ValueError(
+                f"init_labels holds numbers from {given.min()} to {given.max()}, but the {n_experts} experts have the "
+                f"numbers 0 to {n_experts - 1}."
+            )
+        return (given[:, None] == np.arange(n_experts)).astype(np.float64)
+    if given.shape != (n_rows, n_experts) or given.dtype.kind not in "fiub":
+        raise ValueError(
+            f"init_labels has shape {given.shape} and dtype {given.dtype}: expected the number of an expert for each of"
+            f" the {n_rows} rows (ints), or their responsibilities, of shape ({n_rows}, {n_experts})."
+        )
+    total = given.sum(axis=1, dtype=np.float64)
+    if not np.isfinite(total).all() or (given < 0).any() or not (total > 0).all():
+        raise ValueError("init_labels as responsibilities must not be negative, and no row may sum to zero.")
+    return given / total[:, None]
+
+
 def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
     """Number of distinct rows of positive weight; ValueError where rows are fewer than experts.
 

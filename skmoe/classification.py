@@ -174,8 +174,9 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         alpha: float = 1.0,
         gate_alpha: float = 1.0,
         class_weight: str | dict | None = None,
-        init: str | list[str] = "auto",
+        init: Any = "auto",
         n_init: int = 5,
+        n_moves: int = 0,
         combine_inits: str = "best",
         top_k: int | None = None,
         memory: int = 10,
@@ -195,6 +196,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         self.class_weight = class_weight
         self.init = init
         self.n_init = n_init
+        self.n_moves = n_moves
         self.combine_inits = combine_inits
         self.top_k = top_k
         self.memory = memory

@@ -8,9 +8,10 @@ experts, and the tree stands between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,11 +80,15 @@ class Mixture:
         One a node, in the order of ``tree.nodes``.
     experts : tuple of Leaves
         Expert blocks with the leaves they serve; usually one block for all.
+    coldness : float, default=1.0
+        Below one responsibilities are those of joint densities to that power: softer, as deterministic annealing wants
+        them at first (Ueda & Nakano 1998, https://doi.org/10.1016/S0893-6080(97)00133-0).
     """
 
     tree: Tree
     gates: tuple[Gate, ...]
     experts: tuple[Leaves, ...]
+    coldness: float = 1.0
 
     @classmethod
     def of(cls, tree: Tree, gate: Gate, expert: Expert | Sequence[Expert]) -> Mixture:
@@ -97,7 +102,9 @@ class Mixture:
     def damped(self) -> Mixture:
         """The same mixture with shorter steps (see `skmoe.block.Block.damped`)."""
         gates = tuple(gate.damped() for gate in self.gates)
-        return Mixture(self.tree, gates, tuple(Leaves(expert.damped(), leaves) for expert, leaves in self.experts))
+        return replace(
+            self, gates=gates, experts=tuple(Leaves(expert.damped(), leaves) for expert, leaves in self.experts)
+        )
 
     @property
     def curved(self) -> bool:
@@ -130,8 +137,8 @@ class Mixture:
     ) -> Sums:
         """Sums over the rows of a chunk; with given responsibilities (n_leaves, n_rows), those instead of our own."""
         forward = self.forward(params, chunk)
-        log_norm, posterior = normalized(forward.joint)
-        mass = (posterior if responsibilities is None else responsibilities) * chunk.weight
+        log_prob, posterior = self._posterior(forward.joint, responsibilities)
+        mass = posterior * chunk.weight
         gates = tuple(
             gate.gather(p, chunk.gate, m, cache, information=information)
             for gate, p, m, cache in zip(
@@ -144,8 +151,21 @@ class Mixture:
                 self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
             )
         )
-        log_likelihood = float(chunk.weight @ (log_norm + forward.log_marginal))
+        log_likelihood = float(chunk.weight @ (log_prob + forward.log_marginal))
         return Sums(log_likelihood, float(chunk.weight.sum()), gates, experts)
+
+    def _posterior(self, joint: np.ndarray, given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """What a row adds to the log-likelihood, (n_rows,), and who is responsible for it, (n_leaves, n_rows).
+
+        Given responsibilities make it the expected complete-data log-likelihood; a coldness below one makes it the
+        free energy of deterministic annealing, ``log(sum_k joint_k^coldness) / coldness``.
+        """
+        if given is not None:
+            return np.where(given > 0, given * joint, 0.0).sum(axis=0), given
+        if self.coldness == 1.0:
+            return normalized(joint)
+        log_norm, posterior = normalized(self.coldness * joint)
+        return log_norm / self.coldness, posterior
 
     def sums(
         self,
@@ -153,22 +173,22 @@ class Mixture:
         chunks: Iterable[Chunk],
         *,
         information: bool = True,
-        responsibilities: Callable[[Chunk], np.ndarray] | None = None,
+        responsibilities: Iterable[np.ndarray] | None = None,
     ) -> Sums:
-        """One pass: sums over all chunks, added in their order."""
+        """One pass: sums over all chunks, added in their order. Given responsibilities are one array a chunk."""
         # A trial step may overshoot; the line search turns away from what is not finite.
         with np.errstate(over="ignore", invalid="ignore"):
+            given = repeat(None) if responsibilities is None else responsibilities
             parts = (
-                self.gather(
-                    params,
-                    chunk,
-                    information=information,
-                    responsibilities=responsibilities and responsibilities(chunk),
-                )
-                for chunk in chunks
+                self.gather(params, chunk, information=information, responsibilities=part)
+                for chunk, part in zip(chunks, given, strict=False)
             )
             total: Sums = reduce(add, parts)
             return total
+
+    def posterior(self, params: Params, chunk: Chunk) -> np.ndarray:
+        """Responsibilities of the leaves, (n_leaves, n_rows)."""
+        return normalized(self.forward(params, chunk).joint)[1]
 
     def evaluate(self, params: Params, chunks: Iterable[Chunk]) -> Evaluation:
         """Log density and responsibilities of every row."""
@@ -177,7 +197,7 @@ class Mixture:
 
     def share(self, params: Params, chunks: Iterable[Chunk]) -> np.ndarray:
         """Share of the mass that each leaf takes, (n_leaves,)."""
-        mass = sum(normalized(self.forward(params, chunk).joint)[1] @ chunk.weight for chunk in chunks)
+        mass = sum(self.posterior(params, chunk) @ chunk.weight for chunk in chunks)
         return np.asarray(mass) / np.sum(mass)
 
     # -- spend -----------------------------------------------------------------------------------------------

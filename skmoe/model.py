@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from .mixture import Evaluation, Mixture, Params, normalized
 from .rows.chunk import CHUNK_ROWS, Chunk
 from .rows.columns import Columns
 from .rows.source import array_rows
+from .training.records import stacked
 from .tree import Tree
 
 #: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.
@@ -105,6 +106,26 @@ class FittedMixture:
                 out[leaves] = scale
         return out
 
+    def given(self, arrays: Mapping[str, np.ndarray]) -> FittedMixture:
+        """This mixture with parameters named and shaped like the fitted attributes; others stay."""
+        gates = self._given_gates(arrays) if {"gate_coef", "gate_intercept"} & set(arrays) else self.params.gates
+        b = arrays["expert_coef"]  # (n_experts, n_features[, n_outputs])
+        slopes = (b[:, None] if b.ndim == 2 else np.swapaxes(b, 1, 2))[..., self.expert.index]
+        intercept = arrays["expert_intercept"].reshape(slopes.shape[:2])
+        scale = arrays["expert_scale"].reshape(slopes.shape[:2]) if "expert_scale" in arrays else None
+        experts = tuple(
+            expert.given(p, slopes[k], intercept[k], None if scale is None else scale[k], self.expert.units)
+            for (expert, k), p in zip(self.mixture.experts, self.params.experts, strict=True)
+        )
+        return replace(self, params=Params(gates, experts))
+
+    def _given_gates(self, arrays: Mapping[str, np.ndarray]) -> tuple:
+        zero = np.zeros((len(self.tree.branches), self.gate.n_features + 1))
+        slopes, intercept = arrays.get("gate_coef", zero[:, 1:]), arrays.get("gate_intercept", zero[:, 0])
+        coef = self.gate.units.standardized(slopes[:, self.gate.index], intercept)
+        ends = np.cumsum([len(node.branches) for node in self.tree.nodes])[:-1]
+        return tuple(gate.given(part) for gate, part in zip(self.mixture.gates, np.split(coef, ends), strict=True))
+
     def canonical(self) -> FittedMixture:
         """The same density with the branches of its tree in an order that depends on their shapes alone."""
         mixture, params = self.mixture.rearranged(self.params, self.tree.canonical())
@@ -171,14 +192,9 @@ def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
     for b, block in enumerate(members[0].mixture.experts):
         leaves = np.concatenate([m * size + member.mixture.experts[b].leaves for m, member in enumerate(members)])
         blocks.append(block._replace(leaves=leaves))
-        block_params.append(_stacked([member.params.experts[b] for member in members]))
+        block_params.append(stacked([member.params.experts[b] for member in members]))
     mixture = Mixture(tree, tuple(gates), tuple(blocks))
     return FittedMixture(mixture, Params(tuple(gate_params), tuple(block_params)), members[0].gate, members[0].expert)
-
-
-def _stacked(records: list[Any]) -> Any:
-    """Records of expert parameters joined along the experts."""
-    return type(records[0])(*(np.concatenate(arrays) for arrays in zip(*records, strict=True)))
 
 
 def _top(log_prior: np.ndarray, k: int | None) -> np.ndarray:

@@ -181,8 +181,9 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         alpha: float = 1e-2,
         gate_alpha: float = 1e-2,
         scale_floor: float = 1e-3,
-        init: str | list[str] = "auto",
+        init: Any = "auto",
         n_init: int = 5,
+        n_moves: int = 25,
         combine_inits: str = "best",
         top_k: int | None = None,
         memory: int = 10,
@@ -203,6 +204,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         self.scale_floor = scale_floor
         self.init = init
         self.n_init = n_init
+        self.n_moves = n_moves
         self.combine_inits = combine_inits
         self.top_k = top_k
         self.memory = memory

@@ -111,6 +111,15 @@ class Tree:
         """All branches, node by node."""
         return tuple(branch for node in self.nodes for branch in node.branches)
 
+    @cached_property
+    def leaf_paths(self) -> tuple[tuple[int, ...], ...]:
+        """The way from the root to each leaf; a single leaf is its own root."""
+        if not self.nested:
+            return ((),)
+        nodes = {node.path for node in self.nodes}
+        ends = sorted((branch.leaves.start, branch.path) for branch in self.branches if branch.path not in nodes)
+        return tuple(path for _, path in ends)
+
     def leaf_log_prior(self, branch_log_prob: Sequence[np.ndarray]) -> np.ndarray:
         """Sums of log probabilities (n_branches, n_rows | 1) of each node along the way to each leaf."""
         if len(self.nodes) == 1:

@@ -444,13 +444,14 @@ def test_repr():
 
 
 @pytest.mark.parametrize("combine_inits", ["best", "average"])
-def test_verbose_prints_a_line_a_restart(combine_inits, capsys):
+def test_verbose_prints_a_line_a_start_or_move(combine_inits, capsys):
     X, y = data_of("numbers")
-    model = model_of("numbers", n_init=4, combine_inits=combine_inits, verbose=1).fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in sorted(lines)] == [f"start {i} of 4" for i in range(1, 5)]
-    for i, objective in enumerate(model.start_objectives_):
-        assert f"objective {objective:.6g}" in sorted(lines)[i]
+    model = model_of("numbers", n_init=4, n_moves=3, combine_inits=combine_inits, verbose=1).fit(X, y)
+    lines = sorted(capsys.readouterr().out.splitlines())
+    moves = [f"move {i} of 3" for i in range(1, 4)] if combine_inits == "best" else []
+    assert [line.split(":")[0] for line in lines] == [*moves, *(f"start {i} of 4" for i in range(1, 5))]
+    for line, objective in zip(lines, [*model.move_objectives_, *model.start_objectives_], strict=True):
+        assert f"objective {objective:.6g}" in line
     model_of("numbers").fit(X, y)
     assert capsys.readouterr().out == ""
 

@@ -76,6 +76,16 @@ class ClassExpert(Softmax, Expert):
     def original(self, params: SoftmaxParams, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
         return standardizer.original(contrasts(len(self.prior)) @ params.coef)
 
+    def given(
+        self,
+        params: SoftmaxParams,
+        slopes: np.ndarray,
+        intercept: np.ndarray,
+        scale: np.ndarray | None,
+        units: Standardizer,
+    ) -> SoftmaxParams:
+        return SoftmaxParams(contrasts(len(self.prior)).T @ units.standardized(slopes, intercept))
+
     def restandardized(
         self, params: SoftmaxParams, old: ClassExpert, old_units: Standardizer, new_units: Standardizer
     ) -> SoftmaxParams:

@@ -276,17 +276,25 @@ class LinearExpert(Expert):
         scale = np.exp(self._log_scale(params))
         return np.flatnonzero((scale <= 1.05 * self.scale_floor).any(axis=1))
 
+    def given(
+        self,
+        params: LinearParams,
+        slopes: np.ndarray,
+        intercept: np.ndarray,
+        scale: np.ndarray | None,
+        units: Standardizer,
+    ) -> LinearParams:
+        coef = units.standardized(slopes / self.unit[:, None], (intercept - self.center) / self.unit)
+        shape = params.shape
+        if self._scaled and scale is not None:
+            shape = shape.copy()
+            shape[..., 0] = self.links[0].inverse(np.log(scale / self.unit))
+        return LinearParams(coef, shape)
+
     def restandardized(
         self, params: LinearParams, old: LinearExpert, old_units: Standardizer, new_units: Standardizer
     ) -> LinearParams:
-        slopes, intercept = old.original(params, old_units)
-        coef = new_units.standardized(slopes / self.unit[:, None], (intercept - self.center) / self.unit)
-        shape = params.shape
-        if self._scaled:
-            shape = shape.copy()
-            log_scale = old._log_scale(params) + np.log(old.unit / self.unit)
-            shape[..., 0] = self.links[0].inverse(log_scale)
-        return LinearParams(coef, shape)
+        return self.given(params, *old.original(params, old_units), old.scale(params), new_units)
 
 
 class LinearPredictive(NamedTuple):

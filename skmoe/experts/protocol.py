@@ -61,6 +61,15 @@ class Expert(Block):
         """Slopes (n_experts, n_outputs, n_columns) and intercepts (n_experts, n_outputs) in the user's units."""
 
     @abstractmethod
+    def given(
+        self, params: Any, slopes: np.ndarray, intercept: np.ndarray, scale: np.ndarray | None, units: Standardizer
+    ) -> Any:
+        """Parameters of slopes, intercepts and scales in the user's units: the inverse of `original` and `scale`.
+
+        What is not given (scales where they are None, shapes) stays as in ``params``.
+        """
+
+    @abstractmethod
     def restandardized(self, params: Any, old: Self, old_units: Standardizer, new_units: Standardizer) -> Any:
         """Parameters of the block ``old`` in the units of this one, on columns in other units."""
 

@@ -74,6 +74,9 @@ class ConstantGate(Gate):
         logits = contrasts(len(params.logits) + 1) @ params.logits
         return np.column_stack([logits, np.zeros((len(logits), n_coef - 1))])
 
+    def given(self, coef: np.ndarray) -> ConstantParams:
+        return ConstantParams(contrasts(len(coef)).T @ coef[:, 0])
+
     def permuted(self, params: ConstantParams, order: np.ndarray) -> ConstantParams:
         basis = contrasts(len(params.logits) + 1)
         return ConstantParams(basis.T @ (basis @ params.logits)[order])
@@ -122,6 +125,9 @@ class EqualGate(Gate):
 
     def coef(self, params: EqualParams, n_coef: int) -> np.ndarray:
         return np.zeros((len(params.none), n_coef))
+
+    def given(self, coef: np.ndarray) -> EqualParams:
+        return EqualParams(np.zeros((len(coef), 0)))
 
     def permuted(self, params: EqualParams, order: np.ndarray) -> EqualParams:
         return params

@@ -192,6 +192,12 @@ class GaussianGate(Gate):
             return np.zeros((1, n_coef))
         return _SOFTMAX.coef(self.as_softmax(params), n_coef) if self.normals.form.tied_branches else None
 
+    def given(self, coef: np.ndarray) -> GaussianParams:
+        raise ValueError(
+            "init holds coefficients of the gate, and a Gaussian gate is not determined by them. "
+            "Leave gate_coef and gate_intercept out, or begin from init_labels or from a fitted estimator."
+        )
+
     def slopes(self, params: GaussianParams, z: np.ndarray) -> np.ndarray:
         mean, covariance = self.moments(params)
         pull = np.linalg.solve(covariance, (mean - z)[..., None])[..., 0]

@@ -77,6 +77,13 @@ class Gate(Block):
         return None
 
     @abstractmethod
+    def given(self, coef: np.ndarray) -> Any:
+        """Parameters of coefficients (n_branches, n_coef) on the design: the inverse of `coef`.
+
+        ValueError, saying what to do, where coefficients do not determine this gate.
+        """
+
+    @abstractmethod
     def permuted(self, params: Any, order: np.ndarray) -> Any:
         """The same gate with its branches in another order."""
 

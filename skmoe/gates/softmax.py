@@ -185,6 +185,9 @@ class SoftmaxGate(Softmax, Gate):
     def coef(self, params: SoftmaxParams, n_coef: int) -> np.ndarray:
         return contrasts(params.coef.shape[1] + 1) @ params.coef[0]
 
+    def given(self, coef: np.ndarray) -> SoftmaxParams:
+        return SoftmaxParams((contrasts(len(coef)).T @ coef)[None])
+
     def permuted(self, params: SoftmaxParams, order: np.ndarray) -> SoftmaxParams:
         basis = contrasts(params.coef.shape[1] + 1)
         return SoftmaxParams((basis.T @ (basis @ params.coef[0])[order])[None])

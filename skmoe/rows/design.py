@@ -6,6 +6,7 @@ columns are stored is known here only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +93,15 @@ class Design:
     @property
     def n_rows(self) -> int:
         return self.columns.shape[1]
+
+    def rows(self, index: np.ndarray) -> Design:
+        """Some of the rows."""
+        return Design(self.columns[:, index])
+
+    @staticmethod
+    def joined(parts: Sequence[Design]) -> Design:
+        """The rows of several designs of the same columns."""
+        return Design(np.concatenate([part.columns for part in parts], axis=1))
 
     def predict(self, coef: np.ndarray) -> np.ndarray:
         """Linear predictors (..., n_rows) of coefficients (..., n_coef)."""

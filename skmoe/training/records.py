@@ -6,6 +6,7 @@ That they can be added and written as one vector is all the loop knows about a m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,8 @@ def _rebuild(like: Any, vector: np.ndarray, at: int) -> tuple[Any, int]:
             parts.append(made)
         return _like(like, parts), at
     return vector[at : at + like.size].reshape(like.shape), at + like.size
+
+
+def stacked(records: Sequence[Any]) -> Any:
+    """Records of the same kind joined along the first axis of their arrays."""
+    return type(records[0])(*(np.concatenate(arrays) for arrays in zip(*records, strict=True)))

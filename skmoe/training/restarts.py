@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache, partial
 from threading import Event
 
@@ -78,7 +78,7 @@ def run_starts(
 
     # Threads: the work is in numpy, which lets go of the interpreter, and the rows need not be copied.
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
-    with _threads().limit(limits=1, user_api="blas"), _set_on_failure(abandoned):
+    with held_to_one_thread(), _set_on_failure(abandoned):
         runs: list[Run] = parallel(delayed(begin)(i) for i in range(len(starts)))
         if short:
             finalists = sorted(ranked(runs)[:N_FINALISTS])
@@ -86,6 +86,11 @@ def run_starts(
                 watch.ended(i, runs[i])
             parallel(delayed(finish)(i) for i in finalists)
     return runs
+
+
+def held_to_one_thread() -> AbstractContextManager:
+    """Within this the linear algebra uses one thread, so that sums are added in the same order everywhere."""
+    return _threads().limit(limits=1, user_api="blas")
 
 
 @contextmanager

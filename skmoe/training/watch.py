@@ -42,14 +42,17 @@ class Watches(Watch):
 
 
 class Printed(Watch):
-    """One line a start, once it has ended."""
+    """One line a start or move, once it has ended; moves come after the starts."""
 
-    def __init__(self, n_starts: int):
-        self._n_starts = n_starts
+    def __init__(self, n_starts: int, n_moves: int):
+        self._n_starts, self._n_moves = n_starts, n_moves
 
     def ended(self, start: int, run: Run) -> None:
+        number = f"start {start + 1} of {self._n_starts}"
+        if start >= self._n_starts:
+            number = f"move {start + 1 - self._n_starts} of {self._n_moves}"
         print(
-            f"start {start + 1} of {self._n_starts}: {run.n_passes} passes, objective {run.objective:.6g}, "
+            f"{number}: {run.n_passes} passes, objective {run.objective:.6g}, "
             f"decrement {run.decrement:.2g}, {run.state}",
             flush=True,
         )

@@ -244,7 +244,7 @@ def test_closed_m_step_is_the_maximum(gate, expert, shape, seed):
     h = problem.mixture.evaluate(problem.params, problem.chunks()).responsibilities.T
     new = problem.mixture.m_step(problem.params, problem.sums())
     assert problem.objective(new) >= problem.objective(problem.params)
-    gradient = ravel(problem.mixture.gradient(new, problem.sums(new, responsibilities=lambda chunk: h)))
+    gradient = ravel(problem.mixture.gradient(new, problem.sums(new, responsibilities=[h])))
     assert_allclose(gradient, 0, atol=1e-9 * problem.weight.sum())
 
 

@@ -16,6 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from skmoe import MoEClassifier, MoERegressor
+from skmoe.experts import LinearExpert
+from skmoe.families import Gaussian
 from skmoe.gates import GaussianGate, SoftmaxGate
 from skmoe.gates.constant import ConstantParams
 from skmoe.gates.contrasts import contrasts
@@ -28,6 +30,8 @@ from skmoe.rows.design import Design, Standardizer
 from skmoe.rows.source import array_rows
 from skmoe.training.loop import Run, Settings
 from skmoe.training.records import ravel, unravel
+from skmoe.training.starts import STARTS
+from skmoe.tree import Tree
 
 pytestmark = pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
 unfinished = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -506,6 +510,64 @@ def test_warm_start_of_another_gate_begins_anew():
     for gate in (GaussianGate(), GaussianGate("tied"), GaussianGate("diag"), GaussianGate("spherical")):
         cold = MoERegressor(3, gate=gate, random_state=0).fit(X, y)
         assert model.set_params(gate=gate).fit(X, y).objective_ == cold.objective_
+
+
+# -- where it begins ---------------------------------------------------------------------------------------------------
+
+
+@every_form
+@pytest.mark.parametrize("init", STARTS)
+@both_kinds
+def test_every_start_leads_upwards(make, init, form):
+    X, y = data_of(make, 120)
+    model = model_of(make, form, init=init, n_init=1, n_moves=1).fit(X, y)
+    objective = [entry["objective"] for entry in model.history_]
+    assert np.isfinite(objective).all()
+    assert (np.diff(objective) >= -1e-12 * np.abs(objective[1:])).all()
+
+
+@every_form
+def test_groups_to_start_from(form):
+    X, y, cloud = clouds()
+    model = model_of(MoERegressor, form, tol=1e-8)
+    given = model.fit(X, y, init_labels=cloud).objective_
+    again = model.set_params(init=model_of(MoERegressor, form).fit(X, y, init_labels=cloud)).fit(X, y)
+    assert again.objective_ == pytest.approx(given, abs=1e-5)
+
+
+def test_coefficients_do_not_determine_it():
+    X, y, _ = clouds()
+    learned = model_of(MoERegressor, "tied").fit(X, y)
+    experts = {"expert_coef": learned.expert_coef_, "expert_intercept": learned.expert_intercept_}
+    experts["expert_scale"] = learned.expert_scale_
+    model = model_of(MoERegressor, "tied", init=experts)
+    assert model.fit(X, y).objective_ == pytest.approx(learned.objective_, abs=1e-2)
+    model.set_params(init={**experts, "gate_coef": learned.gate_coef_})
+    with pytest.raises(ValueError, match="a Gaussian gate is not determined by them"):
+        model.fit(X, y)
+
+
+@every_form
+@pytest.mark.parametrize("coldness", [0.3, 1.0])
+def test_gradient_of_the_tempered_objective(form, coldness):
+    X, y, _ = clouds(60)
+    weight = weights(60)
+    columns = Columns.of(X, weight, np.arange(3))
+    expert = LinearExpert(Gaussian()).adapted(y[:, None], weight)
+    mixture = replace(Mixture.of(Tree.parse(3), GaussianGate(form, alpha=0.3), expert), coldness=coldness)
+    chunks = array_rows(mixture, columns, columns, X, y[:, None], weight)
+    start = mixture.start(4, 4)
+    vector = ravel(start) + 0.1 * np.random.default_rng(0).standard_normal(ravel(start).size)
+
+    def objective(at):
+        params = unravel(start, at)
+        return mixture.objective(params, mixture.sums(params, chunks))
+
+    h = 1e-5
+    expected = [(objective(vector + e) - objective(vector - e)) / (2 * h) for e in h * np.eye(vector.size)]
+    params = unravel(start, vector)
+    got = ravel(mixture.gradient(params, mixture.sums(params, chunks)))
+    assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
 # -- the estimators ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,151 @@
+"""Where a fit begins: ``init``, ``init_labels`` and ``warm_start`` as functions that make first parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from .mixture import Mixture, Params
+from .model import FittedMixture, Task
+from .rows.chunk import Chunk
+from .training.loop import Run, Settings
+from .training.records import same_kind
+from .training.search import Start
+from .training.starts import PORTFOLIO, STARTS
+from .training.starts.division import Divided, even
+from .tree import Tree
+
+#: Passes of the fit to given labels, before responsibilities are free.
+_GIVEN_PASSES = 30
+#: What ``init`` may hold as arrays, named like the fitted attributes.
+_ARRAYS = ("gate_coef", "gate_intercept", "expert_coef", "expert_intercept", "expert_scale")
+
+
+class Beginning(NamedTuple):
+    """First parameters, and whether to search on from them or to take the optimum that they lead to."""
+
+    starts: list[Start]
+    searched: bool
+
+
+def beginning(
+    init: Any, labels: np.ndarray | None, previous: Sequence[FittedMixture], task: Task, shape: Any, seeds: np.ndarray
+) -> Beginning:
+    """Starts of a fit.
+
+    Parameters
+    ----------
+    init : str, list of str, dict of arrays or fitted estimator
+    labels : ndarray of shape (n_rows, n_experts) or None
+        Responsibilities to start from, their columns in the order of the experts of ``shape``.
+    previous : sequence of FittedMixture
+        Fits that a warm start continues, where they have this structure.
+    shape : int or tuple
+        ``n_experts`` as the user gave it.
+    seeds : ndarray of int
+        One a start.
+    """
+    if labels is not None:
+        return Beginning([partial(_divided, labels[:, Tree.parse(shape).canonical().leaves])], False)
+    if isinstance(init, Mapping):
+        return Beginning([_always(_of_arrays(init, task, shape))], False)
+    if not isinstance(init, str | list):
+        fitted = _of_estimator(init, task)
+        return Beginning([_always(member.continued(task)) for member in fitted], False)
+    old = [member.canonical() for member in previous]
+    if old and all(_same_structure(member, task) for member in old):
+        return Beginning([_always(member.continued(task)) for member in old], False)
+    kinds = list(PORTFOLIO) if init == "auto" else np.atleast_1d(init).tolist()
+    if not kinds or any(kind not in STARTS for kind in kinds):
+        raise ValueError(
+            f"init={init!r}: expected 'auto', names among {sorted(STARTS)} (alone or in a list), a fitted estimator, "
+            f"or a dict of arrays {list(_ARRAYS)}."
+        )
+    return Beginning([partial(_drawn, kinds[i % len(kinds)], int(seed)) for i, seed in enumerate(seeds)], True)
+
+
+def _drawn(kind: str, seed: int, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
+    return STARTS[kind](mixture, chunks, np.random.default_rng(seed))
+
+
+def _always(params: Params) -> Start:
+    return lambda mixture, chunks: params
+
+
+def _divided(labels: np.ndarray, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
+    """Trained on given responsibilities (n_rows, n_leaves): experts on their groups, gates that find the groups."""
+    ends = np.cumsum([len(chunk.weight) for chunk in chunks])[:-1]
+    division = tuple(part.T for part in np.split(labels, ends))
+    given = Divided(mixture.tree, mixture.gates, mixture.experts, division=division)
+    return Run(given, even(mixture, chunks), chunks, Settings()).advance(_GIVEN_PASSES).params
+
+
+def _of_estimator(init: Any, task: Task) -> list[FittedMixture]:
+    """The fits of an estimator, in the structure of this one."""
+    model = init.estimator if isinstance(init, FrozenEstimator) else init
+    if not hasattr(type(model), "responsibilities"):
+        raise TypeError(
+            f"init={init!r}: expected 'auto', names among {sorted(STARTS)}, a fitted mixture of experts, or a dict of "
+            f"arrays {list(_ARRAYS)}."
+        )
+    members = getattr(model, "_members", None)
+    if not members:
+        raise ValueError(
+            f"init={init!r} is not fitted. Fit it first; where the estimator is cloned, as in searches, wrap it in "
+            "sklearn.frozen.FrozenEstimator, or the clone forgets the fit."
+        )
+    old = [member.canonical() for member in members]
+    if not all(_same_structure(member, task) for member in old):
+        raise ValueError(
+            f"init is a fit of {old[0].n_experts} experts on {old[0].expert.n_features} features with the tree\n"
+            f"{old[0].tree}\nand cannot start a fit on {task.expert.n_features} features with the tree\n"
+            f"{task.mixture.tree}\nTrees, gates, experts and the columns they see must agree."
+        )
+    return old
+
+
+def _of_arrays(init: Mapping[str, Any], task: Task, shape: Any) -> Params:
+    """Parameters of arrays in the user's units, named and shaped like the fitted attributes."""
+    if not {"expert_coef", "expert_intercept"} <= set(init) <= set(_ARRAYS):
+        raise ValueError(
+            f"init is a dict with the keys {sorted(init)}: expected {list(_ARRAYS)}, of which the gate's two and "
+            "expert_scale may be left out."
+        )
+    mixture = Mixture(Tree.parse(shape), task.mixture.gates, task.mixture.experts)
+    params = mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1)
+    start = FittedMixture(mixture, params, task.gate, task.expert)
+    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in init.items()}
+    n_branches, n_features = len(start.tree.branches), task.expert.n_features
+    wanted = {
+        "gate_coef": (n_branches, n_features),
+        "gate_intercept": (n_branches,),
+        "expert_coef": _shape_of(start, n_features),
+        "expert_intercept": _shape_of(start),
+        "expert_scale": _shape_of(start),
+    }
+    for name, value in arrays.items():
+        if value.shape != wanted[name]:
+            raise ValueError(f"init[{name!r}] has shape {value.shape}, expected {wanted[name]}, as {name}_ of the fit.")
+        if not np.isfinite(value).all() or (name == "expert_scale" and (value <= 0).any()):
+            raise ValueError(f"init[{name!r}] must hold finite numbers, and scales above zero, got {value}.")
+    return start.given(arrays).canonical().params
+
+
+def _shape_of(start: FittedMixture, *columns: int) -> tuple[int, ...]:
+    """Shape of the attributes of experts: without an axis of outputs where there is one output."""
+    n_outputs = start.expert_coef()[1].shape[1]
+    return (start.n_experts, *columns, n_outputs) if n_outputs > 1 else (start.n_experts, *columns)
+
+
+def _same_structure(old: FittedMixture, task: Task) -> bool:
+    """Whether the parameters of an earlier fit are a start for this one."""
+    return (
+        old.tree == task.mixture.tree
+        and np.array_equal(old.gate.index, task.gate.index)
+        and np.array_equal(old.expert.index, task.expert.index)
+        and same_kind(old.params, task.mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1))
+    )

@@ -1,0 +1,235 @@
+"""Growth: a tree of experts grown from one by splitting leaves, then pruned from the bottom.
+
+The leaf k, with responsibilities h, is tried as a node of two leaves by a fit of two experts to its own rows, weighted
+by h. What that gains over the leaf on these rows the whole gains at least, by Jensen's inequality:
+
+    log p'(y | x) - log p(y | x)  >=  h (log f_pair - log f_k)
+
+So all leaves are tried for about the price of one pass each over the rows that they hold, all that pay are split at
+once, and no accepted split can make the fit worse. The same inequality says which pairs of leaves may be merged.
+
+References
+----------
+Waterhouse & Robinson (1995), Constructive algorithms for hierarchical mixtures of experts, NIPS 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..experts.protocol import Expert
+from ..gates.protocol import Gate
+from ..mixture import Mixture, Params
+from ..rows.chunk import Chunk
+from ..rows.thinning import gathered
+from ..tree import Tree
+from .loop import Run, Settings
+from .records import stacked
+from .reseating import sides
+from .restarts import ranked
+from .starts.division import even, trained_on
+
+#: Directions in which a leaf is tried, passes for each, and passes for the best of them.
+_TRIES, _TRY_PASSES, _PAIR_PASSES = 4, 10, 40
+#: Responsibilities below this are not worth a row in the fit to a leaf.
+_LEAST_SHARE = 1e-4
+#: Largest number of rounds; each at most doubles the leaves.
+_MOST_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a tree of experts is grown; ``n_experts="auto"`` is ``Growth()``.
+
+    Parameters
+    ----------
+    criterion : {"bic", "held_out"}, default="bic"
+        What a split must earn. ``"bic"``: on the training rows, half the log of the number of rows for every
+        parameter that it adds. ``"held_out"``: one standard error on rows that do not train (a fifth, along an order
+        of their contents). BIC asks which tree made the data; held-out rows ask which predicts best, and let the tree
+        grow further where no tree of lines is true.
+    max_experts : int >= 1, default=64
+        Most leaves.
+    """
+
+    criterion: str = "bic"
+    max_experts: int = 64
+
+
+#: The way from the root to a node or leaf.
+Path = tuple[int, ...]
+
+
+class Parts(NamedTuple):
+    """A tree taken apart: parameters of the gate of every node, and of the expert of every leaf, by their paths."""
+
+    gates: dict[Path, Any]
+    experts: dict[Path, Any]
+
+
+class Change(NamedTuple):
+    """A leaf made a node of two, or a node of two made a leaf: new parts at a path, and its profit in nats."""
+
+    path: Path
+    params: Params
+    profit: float
+
+
+@dataclass(frozen=True)
+class Grower:
+    """Tries, grafts and prunes binary trees of one kind of gate and expert.
+
+    Parameters
+    ----------
+    growth : Growth
+    gate : Gate
+    expert : Expert
+    chunks : sequence of Chunk
+        Rows that train.
+    judges : sequence of Chunk
+        Rows that judge; none for BIC.
+    settings : Settings
+    rng : Generator
+        Draws directions in which leaves are tried.
+    """
+
+    growth: Growth
+    gate: Gate
+    expert: Expert
+    chunks: Sequence[Chunk]
+    judges: Sequence[Chunk]
+    settings: Settings
+    rng: np.random.Generator
+
+    def grown(self, passed: Callable[[Run], bool] | None = None) -> Run:
+        """The tree at which no split and no merger pays."""
+        one = self._of(Tree(()))
+        run = self._run(one, even(one, self.chunks), passed)
+        for seek in (self._splits, self._mergers):
+            for _ in range(_MOST_ROUNDS):
+                changes = seek(run)
+                if not changes or run.interrupted:
+                    break
+                run = self._run(*assembled(self._of, changed(taken_apart(run), changes)), passed)
+        return run
+
+    def _of(self, tree: Tree) -> Mixture:
+        return Mixture.of(tree, self.gate, self.expert)
+
+    def _run(self, mixture: Mixture, params: Params, passed: Callable[[Run], bool] | None) -> Run:
+        return Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed)
+
+    # -- what pays ---------------------------------------------------------------------------------------------------
+
+    def _splits(self, run: Run) -> list[Change]:
+        """Splits that pay, the most profitable first, as many as there is room for."""
+        parts, tried = taken_apart(run), []
+        for leaf, path in enumerate(parts.experts):
+            rows = self._rows(run, self.chunks, [leaf])
+            if rows:
+                single = Params((even(self._of(Tree(())), rows).gates), (parts.experts[path],))
+                tried.append(self._change(run, path, [leaf], rows, single, self._pair(rows, single)))
+        paying = sorted((c for c in tried if c.profit > 0), key=lambda c: -c.profit)
+        return paying[: self.growth.max_experts - len(parts.experts)]
+
+    def _mergers(self, run: Run) -> list[Change]:
+        """Mergers of two leaves that pay."""
+        parts, tried = taken_apart(run), []
+        leaves = {path: leaf for leaf, path in enumerate(parts.experts)}
+        for path, gate in parts.gates.items():
+            pair = [(*path, 0), (*path, 1)]
+            if not all(branch in leaves for branch in pair):
+                continue
+            index = [leaves[branch] for branch in pair]
+            rows = self._rows(run, self.chunks, index)
+            if rows:
+                old = Params((gate,), (stacked([parts.experts[branch] for branch in pair]),))
+                one = self._of(Tree(()))
+                new = Run(one, even(one, rows), rows, self.settings).advance(_PAIR_PASSES).params
+                tried.append(self._change(run, path, index, rows, old, new))
+        return [change for change in tried if change.profit > 0]
+
+    def _change(
+        self, run: Run, path: Path, leaves: list[int], rows: Sequence[Chunk], old: Params, new: Params
+    ) -> Change:
+        """What a new part earns in the place of an old one on the rows that these leaves hold."""
+        before, after = (self._of(Tree(((),) * width(p)) if width(p) > 1 else Tree(())) for p in (old, new))
+        if self.judges:
+            judged = self._rows(run, self.judges, leaves)
+            weight = np.concatenate([chunk.weight for chunk in judged]) if judged else np.zeros(0)
+            gain = (after.evaluate(new, judged).log_prob - before.evaluate(old, judged).log_prob) if judged else weight
+            return Change(path, new, float(weight @ gain - np.sqrt(weight @ np.square(gain))))
+        gain = self._objective(after, new, rows) - self._objective(before, old, rows)
+        n_rows = sum(float(chunk.weight.sum()) for chunk in self.chunks)
+        return Change(path, new, gain - 0.5 * float(np.log(n_rows)) * (after.n_free(new) - before.n_free(old)))
+
+    @staticmethod
+    def _objective(mixture: Mixture, params: Params, rows: Sequence[Chunk]) -> float:
+        return mixture.objective(params, mixture.sums(params, rows, information=False))
+
+    def _pair(self, rows: Sequence[Chunk], single: Params) -> Params:
+        """Two experts in the place of one, fitted to its rows: the best of a few directions."""
+        pair, tries = self._of(Tree(((), ()))), []
+        twice = stacked([single.experts[0]] * 2)
+        for _ in range(_TRIES):
+            side = sides(rows, [np.ones_like(chunk.weight) for chunk in rows], self.rng)
+            params = trained_on(pair, rows, [np.stack([1 - s, s]) for s in side], (twice,))
+            tries.append(Run(pair, params, rows, self.settings).advance(_TRY_PASSES))
+        return tries[ranked(tries)[0]].advance(_PAIR_PASSES).params
+
+    def _rows(self, run: Run, chunks: Sequence[Chunk], leaves: list[int]) -> Sequence[Chunk]:
+        """The rows that some leaves hold, weighted by the part they hold; none where they are too few to divide."""
+        held = np.concatenate([run.mixture.posterior(run.params, chunk)[leaves].sum(axis=0) for chunk in chunks])
+        rows = np.flatnonzero(held > _LEAST_SHARE)
+        weight = np.concatenate([chunk.weight for chunk in chunks])[rows] * held[rows]
+        return gathered(chunks, rows, weight) if weight.sum() > 1 else ()
+
+
+def width(params: Params) -> int:
+    """Number of experts of a flat mixture."""
+    return len(params.experts[0][0])
+
+
+def taken_apart(run: Run) -> Parts:
+    """The parts of the tree of a run, experts in the order of its leaves."""
+    tree, (gates, (experts,)) = run.mixture.tree, run.params
+    expert = run.mixture.experts[0].expert
+    nodes = {node.path: params for node, params in zip(tree.nodes, gates, strict=True)} if tree.nested else {}
+    leaves = {path: expert.take(experts, np.array([leaf])) for leaf, path in enumerate(tree.leaf_paths)}
+    return Parts(nodes, leaves)
+
+
+def changed(parts: Parts, changes: Sequence[Change]) -> Parts:
+    """The parts after changes at different places."""
+    gates, experts = dict(parts.gates), dict(parts.experts)
+    for path, params, _ in changes:
+        block, below = params.experts[0], [(*path, 0), (*path, 1)]
+        if width(params) == 1:
+            gates.pop(path)
+            experts[path] = block
+            for branch in below:
+                experts.pop(branch)
+        else:
+            gates[path] = params.gates[0]
+            experts.pop(path)
+            for b, branch in enumerate(below):
+                experts[branch] = type(block)(*(array[b : b + 1] for array in block))
+    return Parts(gates, experts)
+
+
+def assembled(of: Callable[[Tree], Mixture], parts: Parts) -> tuple[Mixture, Params]:
+    """The mixture of a binary tree of parts, and its parameters."""
+
+    def nested(path: Path) -> tuple:
+        return () if path in parts.experts else (nested((*path, 0)), nested((*path, 1)))
+
+    mixture = of(Tree(nested(())))
+    tree = mixture.tree
+    experts = stacked([parts.experts[path] for path in tree.leaf_paths])
+    if not tree.nested:
+        return mixture, Params((mixture.gates[0].start(1, 1),), (experts,))
+    return mixture, Params(tuple(parts.gates[node.path] for node in tree.nodes), (experts,))

@@ -1,0 +1,67 @@
+"""Divisions: who takes which rows at first, and the parameters that follow.
+
+A division is one array (n_leaves, n_rows) a chunk, the shares of the leaves in each row. Most starts make one, and
+leave the rest to one M-step of every block. What a division compares (distances, fits) is rounded first, so that rows
+of weight 2 and rows given twice are divided alike although their sums were added in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...mixture import Mixture, Params, Sums
+from ...rows.chunk import Chunk
+
+Division = Iterable[np.ndarray]
+
+#: What is compared is first rounded to multiples of this: integer-weighted sums of such numbers are exact.
+_GRAIN = 2.0**-20
+
+
+def trained_on(mixture: Mixture, chunks: Sequence[Chunk], division: Division, experts: tuple | None = None) -> Params:
+    """One M-step of every block on a division, from even gates and from experts that are all alike, or from these."""
+    first = even(mixture, chunks)
+    if experts is not None:
+        first = first._replace(experts=experts)
+    return mixture.m_step(first, mixture.sums(first, chunks, responsibilities=division))
+
+
+def even(mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
+    """Experts that are all alike behind gates that are all even."""
+    return mixture.start(chunks[0].gate.n_coef, chunks[0].expert.n_coef)
+
+
+@dataclass(frozen=True)
+class Divided(Mixture):
+    """A mixture whose responsibilities are given: its objective is the expected complete-data log-likelihood.
+
+    .. math:: \\sum_i w_i \\sum_k h_{ik} (\\log g_k(x_i) + \\log f_k(y_i \\mid x_i))
+
+    Training it is the two-stage recipe: experts on given groups of rows, and a gate that finds those groups from x.
+    """
+
+    division: tuple[np.ndarray, ...] = ()
+
+    def sums(
+        self,
+        params: Params,
+        chunks: Iterable[Chunk],
+        *,
+        information: bool = True,
+        responsibilities: Division | None = None,
+    ) -> Sums:
+        return super().sums(params, chunks, information=information, responsibilities=self.division)
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Values on a grid, so that what is equal but for rounding compares equal."""
+    with np.errstate(invalid="ignore"):
+        return np.round(values / _GRAIN) * _GRAIN
+
+
+def labelled(labels: np.ndarray, n_leaves: int) -> np.ndarray:
+    """The division (n_leaves, n_rows) of labels (n_rows,)."""
+    return (labels == np.arange(n_leaves)[:, None]).astype(np.float64)
