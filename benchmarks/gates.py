@@ -3,7 +3,7 @@
 python -m benchmarks.gates                      all rows, at most 5,000
 python -m benchmarks.gates --rows 100           a hundred training rows
 
-Four experts and the defaults of the estimators otherwise. Columns that do not vary, or that others determine exactly,
+Four experts, no moves, and the defaults of the estimators otherwise. Columns that do not vary, or that others determine exactly,
 are left out, because a Gaussian gate refuses them.
 """
 
@@ -65,7 +65,7 @@ def main() -> None:
         for gate in gates.values():
             found, start = [], time.perf_counter()
             for X, y, X_test, y_test in parts(name, options.splits, options.rows):
-                model = make(options.experts, gate=gate, random_state=0).fit(X, y)
+                model = make(options.experts, gate=gate, n_moves=0, random_state=0).fit(X, y)
                 found.append(model.log_prob(X_test, y_test).mean())
             seconds = (time.perf_counter() - start) / len(found)
             cells.append(f"{np.mean(found):10.3f} ({seconds:5.2f})")

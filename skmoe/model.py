@@ -72,7 +72,7 @@ class FittedMixture:
             slopes, found["gate_intercept_"] = units.original(np.concatenate(coef))
             found["gate_coef_"] = self.gate.spread(slopes)
         if moments:
-            mean, covariance = (np.concatenate(parts) for parts in zip(*moments, strict=True))
+            mean, covariance, found["gate_weight_"] = (np.concatenate(parts) for parts in zip(*moments, strict=True))
             found["gate_mean_"] = units.center + mean * units.scale
             found["gate_covariance_"] = covariance * np.outer(units.scale, units.scale)
         return found

@@ -106,6 +106,8 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         Slopes of the gates, summing to zero within a node, where log-odds are linear in x: Gaussian gates have them
         only where their covariance is tied.
     gate_intercept_ : ndarray of shape (n_branches,)
+    gate_weight_ : ndarray of shape (n_experts_,)
+        Mixing weights of the branches, summing to one within a fit; Gaussian gates only.
     gate_mean_ : ndarray of shape (n_experts_, n_gate_features)
         Means of the columns that the gate sees in each branch, in their units; Gaussian gates only.
     gate_covariance_ : ndarray of shape (n_experts_, n_gate_features, n_gate_features)

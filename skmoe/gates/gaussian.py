@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
 from ..rows.columns import Columns
 from ..rows.design import Design, Standardizer
@@ -14,7 +15,7 @@ from ..tree import Tree
 from .constant import ConstantGate, ConstantParams, ConstantSums
 from .contrasts import contrasts
 from .normals import FORMS, NormalParams, Normals, NormalSums
-from .protocol import Gate, GateForward
+from .protocol import Gate, GateForward, Moments
 from .softmax import SoftmaxGate, SoftmaxParams
 
 if TYPE_CHECKING:
@@ -199,12 +200,13 @@ class GaussianGate(Gate):
         )
 
     def slopes(self, params: GaussianParams, z: np.ndarray) -> np.ndarray:
-        mean, covariance = self.moments(params)
+        mean, covariance, _ = self.moments(params)
         pull = np.linalg.solve(covariance, (mean - z)[..., None])[..., 0]
         return pull - pull.mean(axis=0)
 
-    def moments(self, params: GaussianParams) -> tuple[np.ndarray, np.ndarray]:
-        return self.normals.moments(params.normals)
+    def moments(self, params: GaussianParams) -> Moments:
+        logits = contrasts(len(params.normals.offset)) @ params.weights.logits
+        return Moments(*self.normals.moments(params.normals), np.exp(logits - logsumexp(logits)))
 
     def permuted(self, params: GaussianParams, order: np.ndarray) -> GaussianParams:
         return GaussianParams(_WEIGHTS.permuted(params.weights, order), self.normals.take(params.normals, order))

@@ -28,6 +28,15 @@ class GateForward(NamedTuple):
         return self.log_prob + self.log_marginal
 
 
+class Moments(NamedTuple):
+    """What a gate that models x says of the branches: means (n_branches, n_columns) and covariances (n_branches,
+    n_columns, n_columns) of the standardised columns, and mixing weights (n_branches,)."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    weight: np.ndarray
+
+
 class Gate(Block):
     """A gate: log probabilities of the branches of a node, and sums of what moves them."""
 
@@ -71,9 +80,8 @@ class Gate(Block):
         assert coef is not None
         return coef[:, 1:]
 
-    def moments(self, params: Any) -> tuple[np.ndarray, np.ndarray] | None:
-        """Means (n_branches, n_columns) and covariances (n_branches, n_columns, n_columns) of the standardised columns
-        in each branch, where the gate models them."""
+    def moments(self, params: Any) -> Moments | None:
+        """Means, covariances and mixing weights of the branches, where the gate models x."""
         return None
 
     @abstractmethod

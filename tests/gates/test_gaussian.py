@@ -212,7 +212,7 @@ def test_m_step_is_the_maximum_above_the_floor(form, seed, floor):
     best = given.gate.m_step(given.params, given.sums())
     free = replace(given.gate, scale_floor=1e-6)
     eigenvalues = np.linalg.eigvalsh(free.moments(free.m_step(given.params, given.sums()))[1])
-    mean, covariance = given.gate.moments(best)
+    mean, covariance, _ = given.gate.moments(best)
     assert (eigenvalues < floor**2).any() == (floor > 1)
     assert_allclose(np.linalg.eigvalsh(covariance), np.maximum(eigenvalues, floor**2), rtol=1e-12)
     weight, at_best = given.mass.sum(axis=1) / given.mass.sum(), given.expected_objective(best)
@@ -273,7 +273,7 @@ def test_covariance_of_few_rows_is_drawn_to_the_identity():
     given = Clouds.of("full", alpha=2.0, scale_floor=1e-3)
     Z = given.design.columns[1:].T
     new = given.gate.moments(given.gate.m_step(given.params, given.sums()))
-    for mean, covariance, mass in zip(*new, given.mass, strict=True):
+    for mean, covariance, mass in zip(new.mean, new.covariance, given.mass, strict=True):
         expected, scatter = moments(Z, mass)
         assert_allclose(mean, expected, rtol=0, atol=1e-12)
         assert_allclose(covariance, (mass.sum() * scatter + 2 * np.eye(3)) / (mass.sum() + 2), rtol=0, atol=1e-12)
@@ -289,7 +289,7 @@ def test_objective_is_the_joint_density_from_the_attributes(form, weighted):
     X, y, _ = clouds()
     w = weights(len(X)) if weighted else np.ones(len(X))
     model = model_of(MoERegressor, form, alpha=0.7, tol=1e-10).set_params(alpha=0.4).fit(X, y, w)
-    share = np.array([w @ model.responsibilities(X, y)]) / w.sum()
+    assert_allclose(model.gate_weight_, model.expert_share_, atol=1e-6)  # where EM has converged
     log_x = np.column_stack(
         [
             stats.multivariate_normal(*pair).logpdf(X)
@@ -298,8 +298,8 @@ def test_objective_is_the_joint_density_from_the_attributes(form, weighted):
     )
     log_y = stats.norm(X @ model.expert_coef_.T + model.expert_intercept_, model.expert_scale_).logpdf(y[:, None])
     sd = np.sqrt(np.diag(moments(X, w)[1]))
-    joint = np.log(share) + log_x + log_y  # the shares are the mixing weights where EM has converged
-    assert_allclose(model.gate_proba(X), softmax(np.log(share) + log_x, axis=1), rtol=0, atol=1e-6)
+    joint = np.log(model.gate_weight_) + log_x + log_y
+    assert_allclose(model.gate_proba(X), softmax(np.log(model.gate_weight_) + log_x, axis=1), rtol=0, atol=1e-10)
     ridge = 0.4 * ((model.expert_coef_ * sd / model.expert_scale_[:, None]) ** 2).sum()
     inner = model.gate_covariance_ / np.outer(sd, sd)
     drawn = [np.trace(np.linalg.inv(S)) + np.linalg.slogdet(S)[1] - 3 for S in inner]
@@ -493,7 +493,7 @@ def test_warm_start_on_other_rows_begins_where_the_old_fit_stands(form):
     new = Columns.of(X[rows], np.ones(rows.sum()), np.arange(3))
     gate, params = old.mixture.gates[0], old.params.gates[0]
     moved = gate.restandardized(params, old.gate.units, new.units)
-    (mean, covariance), (mean_there, covariance_there) = gate.moments(params), gate.moments(moved)
+    (mean, covariance, _), (mean_there, covariance_there, _) = gate.moments(params), gate.moments(moved)
     ratio = old.gate.units.scale / new.units.scale
     inner = covariance * np.outer(ratio, ratio)
     if form == "spherical":
@@ -598,6 +598,7 @@ def test_attributes(make, form):
     X, y = data_of(make)
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     model = model_of(make, form, gate_features=["a", "c"]).fit(frame, y)
+    assert model.gate_weight_.sum() == pytest.approx(1)
     assert model.gate_mean_.shape == (3, 2)
     assert model.gate_covariance_.shape == (3, 2, 2)
     assert (np.diff(model.expert_share_) <= 0).all()
