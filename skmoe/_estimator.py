@@ -99,6 +99,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
     def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> Summary:
         """What is said of the responses of some rows, their mean or the shares of classes."""
 
+    @abstractmethod
     def _output_labels(self) -> list:
         """Labels of the last axis of `expert_coef_`, outputs or classes; none where it has no such axis."""
 
@@ -166,6 +167,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
             labels = labels if labels is None else labels[seen]
         mixture = self._mixture(tree, coded, weight * factor)
         gate, expert = self._columns(given["X"], X, weight * factor)
+        mixture.gates[0].check(tree, gate, X, weight * factor, getattr(self, "feature_names_in_", None))
         task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
         plan = self._plan(task, labels, previous)
@@ -253,7 +255,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         self.history_ = best.history
         self.n_iter_ = sum(run.n_passes for run in runs)
         self.converged_ = all(run.converged for run in runs)
-        self.gate_coef_, self.gate_intercept_ = fitted.gate_coef()
+        self.__dict__.update(fitted.gate_attributes())
         coef, intercept = fitted.expert_coef()
         self.expert_coef_, self.expert_intercept_ = joined(coef.swapaxes(0, 1)), joined(intercept.T)
         self._describe()
@@ -347,7 +349,12 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         return -2 * log_likelihood + 2 * self.n_parameters_
 
     def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better."""
+        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better.
+
+        L is the likelihood of y given x. A Gaussian gate does not maximise it, and its parameters are those of the
+        joint density: one normal density of x too many, whatever the number of experts. Both make the criterion too
+        high beside that of other gates; compare those by held-out `log_prob`.
+        """
         log_likelihood, n, _ = self._criterion(X, y, sample_weight, "bic")
         return -2 * log_likelihood + self.n_parameters_ * float(np.log(n))
 

@@ -25,9 +25,13 @@ class Block(ABC):
     curved : bool
         Whether training does well to precondition by the information of this block. False says that score-only
         passes and the usual quasi-Newton scaling reach better optima sooner (see `skmoe.training.loop`).
+    em_only : bool
+        Whether training keeps to EM, without the quasi-Newton memory, because only M-steps keep the bounds of the
+        parameters of this block.
     """
 
     curved: ClassVar[bool] = True
+    em_only: ClassVar[bool] = False
 
     @abstractmethod
     def penalty(self, params: Any) -> float:

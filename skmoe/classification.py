@@ -44,8 +44,11 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     n_experts : int or tuple, default=4
         An int is a flat mixture. A tuple of ints is a regular tree: ``(2, 3)`` is a root of 2 branches, each gating
         3 experts. A tuple that holds tuples is an unbalanced tree, such as ``((2, 2), 3)``.
-    gate : {"softmax", "constant", "equal"} or Gate, default="softmax"
-        ``"constant"`` learns mixing weights that ignore x (mixture of regressions); ``"equal"`` fixes them.
+    gate : {"softmax", "gaussian", "constant", "equal"} or Gate, default="softmax"
+        ``"gaussian"`` has a normal density of x for each branch and is trained by EM on the joint density of x and y:
+        for rows that come in clouds, and for very few rows; flat mixtures only (`skmoe.gates.GaussianGate` has the
+        forms of its covariances). ``"constant"`` learns mixing weights that ignore x (mixture of regressions);
+        ``"equal"`` fixes them.
     gate_features : None, str, list of str, list of int, mask, slice or callable, default=None
         Columns that the gate sees; None means all. A callable is given X and returns one of the others.
     expert_features : None, str, list of str, list of int, mask, slice or callable, default=None
@@ -53,7 +56,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     alpha : float >= 0, default=1.0
         Ridge on the slopes of the experts: one expert is ``LogisticRegression(C=1/alpha)`` on standardised columns.
     gate_alpha : float >= 0, default=1.0
-        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity.
+        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity. For
+        ``gate="gaussian"`` the rows' worth of the unit covariance in every covariance.
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights by class, in training only; ``"balanced"`` counts classes with their sample
         weights. It shifts the probabilities: leave it at None where calibrated ones are wanted.
@@ -103,12 +107,20 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     expert_share_ : ndarray of shape (n_experts_,)
         Shares of the training mass.
     gate_coef_ : ndarray of shape (n_branches, n_features)
-        Slopes of the gates, summing to zero within a node.
+        Slopes of the gates, summing to zero within a node, where log-odds are linear in x: Gaussian gates have them
+        only where their covariance is tied.
     gate_intercept_ : ndarray of shape (n_branches,)
+    gate_weight_ : ndarray of shape (n_experts_,)
+        Mixing weights of the branches, summing to one within a fit; Gaussian gates only.
+    gate_mean_ : ndarray of shape (n_experts_, n_gate_features)
+        Means of the columns that the gate sees in each branch, in their units; Gaussian gates only.
+    gate_covariance_ : ndarray of shape (n_experts_, n_gate_features, n_gate_features)
+        Their covariances, whatever their form; Gaussian gates only.
     log_likelihood_ : float
-        Total weighted log-likelihood of the training rows, in nats; class weights are not counted.
+        Total weighted log-likelihood of the training rows, of y given x, in nats; class weights are not counted.
     objective_, decrement_ : float
-        Penalised log-likelihood at the end, and what the next step would have promised.
+        Penalised log-likelihood at the end, and what the next step would have promised. With a Gaussian gate that of
+        x and y together, x in standardised columns.
     history_ : list of dict
         ``pass``, ``objective`` and ``decrement`` before each step of the best run.
     start_objectives_ : ndarray of shape (n_init,)

@@ -72,7 +72,10 @@ def _separating(fitted: FittedMixture, chunks: Sequence[Chunk]) -> list[str]:
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         if len(node.branches) < 2:
             continue
-        steepest = np.abs(gate.coef(params, chunks[0].gate.n_coef)[:, 1:]).max(initial=0.0)
+        coef = gate.coef(params, chunks[0].gate.n_coef)
+        if coef is None or gate.moments(params) is not None:  # a gate that models x has a maximum all the same
+            continue
+        steepest = np.abs(coef[:, 1:]).max(initial=0.0)
         if steepest < _STEEP:
             continue
         proba = np.concatenate([np.exp(gate.forward(params, chunk.gate).log_prob) for chunk in chunks], axis=1)

@@ -171,7 +171,8 @@ def described(
         )
         mass = trained * responsibilities[:, leaves].sum(axis=1)
         coef = gate.coef(params, designs[0].n_coef)
-        splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ np.exp(likeliest), mass.sum()))
+        if coef is not None:  # else its borders are no hyperplanes, and there is no sentence for them
+            splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ np.exp(likeliest), mass.sum()))
     share, sums = trained @ responsibilities / trained.sum(), summary.sums(rows.y, rows.weight, responsibilities)
     notes = _notes(fitted.tree, splits, share, rows.weight @ responsibilities, sums)
     return FittedTree(fitted.tree.nested, notes, tuple(names), summary)

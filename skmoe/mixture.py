@@ -33,7 +33,10 @@ class Params(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What one pass over the rows gathers: log-likelihood, sum of weights, and the sums of every block."""
+    """What one pass over the rows gathers: log-likelihood, sum of weights, and the sums of every block.
+
+    The log-likelihood is that of y given x, or of x and y where the gate models x.
+    """
 
     log_likelihood: float
     weight: float
@@ -49,10 +52,12 @@ class Leaves(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """Log prior (n_leaves, n_rows | 1) and joint log density (n_leaves, n_rows), with the caches of the blocks."""
+    """Log prior (n_leaves, n_rows | 1) and joint log density (n_leaves, n_rows) of leaf and y given x, log density of x
+    where gates model it, (n_rows,), and the caches of the blocks."""
 
     log_prior: np.ndarray
     joint: np.ndarray
+    log_marginal: np.ndarray | float
     gate_caches: list
     expert_caches: list
 
@@ -106,6 +111,11 @@ class Mixture:
         """Whether any block of experts asks to be trained in the metric of its information; one expert always does."""
         return self.tree.n_leaves == 1 or any(block.expert.curved for block in self.experts)
 
+    @property
+    def em_only(self) -> bool:
+        """Whether any block keeps training to EM."""
+        return any(block.em_only for block in self._blocks())
+
     # -- rows ------------------------------------------------------------------------------------------------
 
     def forward(self, params: Params, chunk: Chunk) -> Forward:
@@ -119,7 +129,8 @@ class Mixture:
             joint[index] = log_prob + response.base_measure
             caches.append(cache)
         joint += log_prior
-        return Forward(log_prior, joint, [forward.cache for forward in gates], caches)
+        log_marginal = sum(forward.log_marginal for forward in gates)
+        return Forward(log_prior, joint, log_marginal, [forward.cache for forward in gates], caches)
 
     def gather(
         self, params: Params, chunk: Chunk, *, information: bool = True, responsibilities: np.ndarray | None = None
@@ -140,7 +151,8 @@ class Mixture:
                 self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
             )
         )
-        return Sums(float(chunk.weight @ log_prob), float(chunk.weight.sum()), gates, experts)
+        log_likelihood = float(chunk.weight @ (log_prob + forward.log_marginal))
+        return Sums(log_likelihood, float(chunk.weight.sum()), gates, experts)
 
     def _posterior(self, joint: np.ndarray, given: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """What a row adds to the log-likelihood, (n_rows,), and who is responsible for it, (n_leaves, n_rows).

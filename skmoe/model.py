@@ -61,12 +61,27 @@ class FittedMixture:
 
     # -- coefficients in the user's units ------------------------------------------------------------------------------
 
-    def gate_coef(self) -> tuple[np.ndarray, np.ndarray]:
-        """Slopes (n_branches, n_features) and intercepts (n_branches,), in the order of ``tree.branches``."""
-        n_coef = len(self.gate.index) + 1
-        inner = [g.coef(p, n_coef) for g, p in zip(self.mixture.gates, self.params.gates, strict=True)]
-        slopes, intercept = self.gate.units.original(np.concatenate(inner))
-        return self.gate.spread(slopes), intercept
+    def gate_attributes(self) -> dict[str, np.ndarray]:
+        """Fitted attributes of the gates: coefficients where log-odds are linear in x, moments where gates model x."""
+        gates = list(zip(self.mixture.gates, self.params.gates, strict=True))
+        n_coef, units = len(self.gate.index) + 1, self.gate.units
+        coef = [c for gate, params in gates if (c := gate.coef(params, n_coef)) is not None]
+        moments = [m for gate, params in gates if (m := gate.moments(params)) is not None]
+        found = {}
+        if len(coef) == len(gates):
+            slopes, found["gate_intercept_"] = units.original(np.concatenate(coef))
+            found["gate_coef_"] = self.gate.spread(slopes)
+        if moments:
+            mean, covariance, found["gate_weight_"] = (np.concatenate(parts) for parts in zip(*moments, strict=True))
+            found["gate_mean_"] = units.center + mean * units.scale
+            found["gate_covariance_"] = covariance * np.outer(units.scale, units.scale)
+        return found
+
+    def gate_slopes(self, x: np.ndarray) -> np.ndarray:
+        """Slopes (n_branches, n_features) of the gates' log-odds at a point, in the order of ``tree.branches``."""
+        z = self.gate.design(x[None]).columns[1:, 0]
+        slopes = [gate.slopes(params, z) for gate, params in zip(self.mixture.gates, self.params.gates, strict=True)]
+        return self.gate.spread(np.concatenate(slopes) / self.gate.units.scale)
 
     def expert_coef(self) -> tuple[np.ndarray, np.ndarray]:
         """Slopes (n_experts, n_outputs, n_features) and intercepts (n_experts, n_outputs)."""
@@ -93,12 +108,7 @@ class FittedMixture:
 
     def given(self, arrays: Mapping[str, np.ndarray]) -> FittedMixture:
         """This mixture with parameters named and shaped like the fitted attributes; others stay."""
-        slopes, intercept = self.gate_coef()
-        coef = self.gate.units.standardized(
-            arrays.get("gate_coef", slopes)[:, self.gate.index], arrays.get("gate_intercept", intercept)
-        )
-        ends = np.cumsum([len(node.branches) for node in self.tree.nodes])[:-1]
-        gates = tuple(g.given(part) for g, part in zip(self.mixture.gates, np.split(coef, ends), strict=True))
+        gates = self._given_gates(arrays) if {"gate_coef", "gate_intercept"} & set(arrays) else self.params.gates
         b = arrays["expert_coef"]  # (n_experts, n_features[, n_outputs])
         slopes = (b[:, None] if b.ndim == 2 else np.swapaxes(b, 1, 2))[..., self.expert.index]
         intercept = arrays["expert_intercept"].reshape(slopes.shape[:2])
@@ -108,6 +118,13 @@ class FittedMixture:
             for (expert, k), p in zip(self.mixture.experts, self.params.experts, strict=True)
         )
         return replace(self, params=Params(gates, experts))
+
+    def _given_gates(self, arrays: Mapping[str, np.ndarray]) -> tuple:
+        zero = np.zeros((len(self.tree.branches), self.gate.n_features + 1))
+        slopes, intercept = arrays.get("gate_coef", zero[:, 1:]), arrays.get("gate_intercept", zero[:, 0])
+        coef = self.gate.units.standardized(slopes[:, self.gate.index], intercept)
+        ends = np.cumsum([len(node.branches) for node in self.tree.nodes])[:-1]
+        return tuple(gate.given(part) for gate, part in zip(self.mixture.gates, np.split(coef, ends), strict=True))
 
     def canonical(self) -> FittedMixture:
         """The same density with the branches of its tree in an order that depends on their shapes alone."""

@@ -52,8 +52,11 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     expert : {"gaussian", "student_t", "poisson"}, Family, Expert, or a list, default="gaussian"
         Distribution of the response given x: ``"student_t"`` where outliers occur, ``"poisson"`` for counts. A list
         has one entry a leaf; then experts keep the order of the list.
-    gate : {"softmax", "constant", "equal"} or Gate, default="softmax"
-        ``"constant"`` learns mixing weights that ignore x (mixture of regressions); ``"equal"`` fixes them.
+    gate : {"softmax", "gaussian", "constant", "equal"} or Gate, default="softmax"
+        ``"gaussian"`` has a normal density of x for each branch and is trained by EM on the joint density of x and y:
+        for rows that come in clouds, and for very few rows; flat mixtures only (`skmoe.gates.GaussianGate` has the
+        forms of its covariances). ``"constant"`` learns mixing weights that ignore x (mixture of regressions);
+        ``"equal"`` fixes them.
     gate_features : None, str, list of str, list of int, mask, slice or callable, default=None
         Columns that the gate sees; None means all. A callable is given X and returns one of the others.
     expert_features : None, str, list of str, list of int, mask, slice or callable, default=None
@@ -63,7 +66,8 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         default keeps fits with few rows an expert from collapsing and changes little elsewhere; 0 is maximum
         likelihood.
     gate_alpha : float >= 0, default=1e-2
-        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity.
+        Ridge on the slopes of the gates: regions that columns separate perfectly would send them to infinity. For
+        ``gate="gaussian"`` the rows' worth of the unit covariance in every covariance.
     scale_floor : float > 0, default=1e-3
         Smallest scale of an expert, in weighted standard deviations of y. It is part of the model, because the
         likelihood of a mixture is unbounded as an expert shrinks onto a few rows. Raise it where y is rounded.
@@ -113,14 +117,22 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
     expert_share_ : ndarray of shape (n_experts_,)
         Shares of the training mass.
     gate_coef_ : ndarray of shape (n_branches, n_features)
-        Slopes of the gates, summing to zero within a node.
+        Slopes of the gates, summing to zero within a node, where log-odds are linear in x: Gaussian gates have them
+        only where their covariance is tied.
     gate_intercept_ : ndarray of shape (n_branches,)
+    gate_weight_ : ndarray of shape (n_experts_,)
+        Mixing weights of the branches, summing to one within a fit; Gaussian gates only.
+    gate_mean_ : ndarray of shape (n_experts_, n_gate_features)
+        Means of the columns that the gate sees in each branch, in their units; Gaussian gates only.
+    gate_covariance_ : ndarray of shape (n_experts_, n_gate_features, n_gate_features)
+        Their covariances, whatever their form; Gaussian gates only.
     scale_floor_ : float, or ndarray of shape (n_outputs_,)
         Smallest scale in units of y.
     log_likelihood_ : float
-        Total weighted log-likelihood of the training rows, in nats.
+        Total weighted log-likelihood of the training rows, of y given x, in nats.
     objective_, decrement_ : float
-        Penalised log-likelihood at the end, and what the next step would have promised.
+        Penalised log-likelihood at the end, and what the next step would have promised. With a Gaussian gate that of
+        x and y together, x in standardised columns.
     history_ : list of dict
         ``pass``, ``objective`` and ``decrement`` before each step of the best run.
     start_objectives_ : ndarray of shape (n_init,)

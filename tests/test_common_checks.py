@@ -14,6 +14,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmoe import MoEClassifier, MoERegressor
+from skmoe.gates import GaussianGate
 
 #: The checks fit tiny random tables, on which experts may well collapse.
 pytestmark = pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
@@ -28,6 +29,7 @@ ESTIMATORS = pytest.mark.parametrize("estimator", [MoERegressor(), MoEClassifier
         for n_experts in (1, 3, (2, 2))
         for combine_inits in ("best", "average")
     ]
+    + [make(2, gate=GaussianGate("diag"), n_init=2) for make in (MoERegressor, MoEClassifier)]
 )
 def test_common_check(estimator, check):
     check(estimator)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from .constant import ConstantGate, EqualGate
+from .gaussian import GaussianGate
 from .protocol import Gate
 from .softmax import SoftmaxGate
 
@@ -11,6 +12,7 @@ GATES: dict[str, Callable[[float], Gate]] = {
     "softmax": SoftmaxGate,
     "constant": lambda alpha: ConstantGate(),
     "equal": lambda alpha: EqualGate(),
+    "gaussian": lambda alpha: GaussianGate(alpha=alpha),
 }
 
-__all__ = ["GATES", "ConstantGate", "EqualGate", "Gate", "SoftmaxGate"]
+__all__ = ["GATES", "ConstantGate", "EqualGate", "Gate", "GaussianGate", "SoftmaxGate"]

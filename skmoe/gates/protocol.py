@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..block import Block
+from ..rows.columns import Columns
 from ..rows.design import Design, Standardizer
+from ..tree import Tree
 
 
 class GateForward(NamedTuple):
-    """Log probabilities of the branches, (n_branches, n_rows) or (n_branches, 1), and what gather needs again."""
+    """Log probabilities of the branches given x, (n_branches, n_rows) or (n_branches, 1), what gather needs again, and
+    the log density of x itself, (n_rows,), where the gate models it: training then counts the joint density of both."""
 
     log_prob: np.ndarray
     cache: Any
+    log_marginal: np.ndarray | float = 0.0
+
+    @property
+    def log_joint(self) -> np.ndarray:
+        """Log of the probability of each branch times the density of x."""
+        return self.log_prob + self.log_marginal
+
+
+class Moments(NamedTuple):
+    """What a gate that models x says of the branches: means (n_branches, n_columns) and covariances (n_branches,
+    n_columns, n_columns) of the standardised columns, and mixing weights (n_branches,)."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    weight: np.ndarray
 
 
 class Gate(Block):
     """A gate: log probabilities of the branches of a node, and sums of what moves them."""
+
+    def check(
+        self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: Sequence[str] | None
+    ) -> None:
+        """Raise ValueError, saying what was received and what to do, where this gate cannot serve.
+
+        Parameters
+        ----------
+        columns : Columns
+            What the gate will see of X (n_rows, n_features).
+        names : sequence of str or None
+            Names of the features, where X has them.
+        """
+        return
 
     @abstractmethod
     def start(self, n_branches: int, n_coef: int) -> Any:
@@ -34,12 +67,29 @@ class Gate(Block):
         """Sums over rows with ``mass`` (n_branches, n_rows) in each branch."""
 
     @abstractmethod
-    def coef(self, params: Any, n_coef: int) -> np.ndarray:
-        """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches."""
+    def coef(self, params: Any, n_coef: int) -> np.ndarray | None:
+        """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches; None where log-odds are
+        not linear in x."""
+
+    def slopes(self, params: Any, z: np.ndarray) -> np.ndarray:
+        """Slopes (n_branches, n_columns) of the log-odds at a point of the standardised columns, summing to zero.
+
+        To be defined where log-odds are not linear in x.
+        """
+        coef = self.coef(params, len(z) + 1)
+        assert coef is not None
+        return coef[:, 1:]
+
+    def moments(self, params: Any) -> Moments | None:
+        """Means, covariances and mixing weights of the branches, where the gate models x."""
+        return None
 
     @abstractmethod
     def given(self, coef: np.ndarray) -> Any:
-        """Parameters of coefficients (n_branches, n_coef) on the design: the inverse of `coef`."""
+        """Parameters of coefficients (n_branches, n_coef) on the design: the inverse of `coef`.
+
+        ValueError, saying what to do, where coefficients do not determine this gate.
+        """
 
     def decoupled(self, sums: Any, active: Any) -> Any:
         """Sums whose information does not couple coordinates that move with coordinates that do not.

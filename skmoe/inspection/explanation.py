@@ -244,7 +244,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         values=_raw(X, row.names, x[0]),
         at_average=intercept + slopes @ mean,
         by_expert=slopes * (x[0] - mean),
-        routing=part @ _routing(model) * (x[0] - mean),
+        routing=part @ _routing(model, 0.5 * (x[0] + mean)) * (x[0] - mean),
         two_classes=is_classifier(model) and len(model.classes_) == 2,
         output=output,
     )
@@ -268,10 +268,13 @@ def _of_class(model: Any, c: int) -> tuple[np.ndarray, np.ndarray]:
     return model.expert_coef_[:, :, c], model.expert_intercept_[:, c]
 
 
-def _routing(model: MixtureOfExperts) -> np.ndarray:
-    """Slopes of the gates, summed along the way to each expert, (n_experts, n_columns)."""
+def _routing(model: MixtureOfExperts, at: np.ndarray) -> np.ndarray:
+    """Slopes of the gates at a point, summed along the way to each expert, (n_experts, n_columns).
+
+    Half way between two rows the slopes of what is linear or quadratic add up to its exact difference.
+    """
     slopes = np.zeros((model.n_experts_, model.n_features_in_))
-    for branch, coef in zip(model.tree_.branches, model.gate_coef_, strict=True):
+    for branch, coef in zip(model.tree_.branches, model._fitted.gate_slopes(at), strict=True):
         slopes[branch.leaves.start : branch.leaves.stop] += coef
     return slopes
 

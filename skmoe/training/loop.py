@@ -13,6 +13,7 @@ of what has been gained since the start. Blocks that are not ``curved`` (logisti
 class's flat start jump into poor optima that also cost more to reach) take score-only passes with the memory from the
 first. Where the weights do not exceed the number of free parameters the loop stays with EM: along flat directions
 quasi-Newton paths amplify rounding where EM contracts, and so do full Newton steps of a gate, which are damped there.
+It stays with EM also where a block asks for it (Gaussian gates: only their M-steps keep covariances above the floor).
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class Run:
         scarce = weight <= vector.size
         self.mixture = mixture
         self._stepped = mixture.damped() if scarce else mixture
-        self._accelerate = settings.memory > 0 and not scarce
+        self._accelerate = settings.memory > 0 and not scarce and not mixture.em_only
         self._curved = mixture.curved or not self._accelerate
         self._accelerated = False
         self.point = self._evaluate(vector, params, information=self._curved)

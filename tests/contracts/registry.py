@@ -9,7 +9,7 @@ import numpy as np
 
 from skmoe.experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from skmoe.families import Gaussian, Poisson, StudentT
-from skmoe.gates import ConstantGate, EqualGate, Gate, SoftmaxGate
+from skmoe.gates import ConstantGate, EqualGate, Gate, GaussianGate, SoftmaxGate
 
 
 class Entry(NamedTuple):
@@ -38,7 +38,10 @@ def classes(n):
     return lambda rng, X: rng.integers(n, size=(len(X), 1)).astype(float)
 
 
-GATES: dict[str, Gate] = {"softmax": SoftmaxGate(0.3), "constant": ConstantGate(), "equal": EqualGate()}
+#: Gates that serve flat mixtures only: normal densities of the columns.
+FLAT: dict[str, Gate] = {form: GaussianGate(form, alpha=0.3) for form in ("full", "tied", "diag", "spherical")}
+
+GATES: dict[str, Gate] = {"softmax": SoftmaxGate(0.3), "constant": ConstantGate(), "equal": EqualGate(), **FLAT}
 
 EXPERTS: dict[str, Entry] = {
     "gaussian": Entry(LinearExpert(Gaussian(), alpha=0.5), real, real=True, closed=True),
