@@ -3,8 +3,8 @@
 python -m benchmarks.gates                      all rows, at most 5,000
 python -m benchmarks.gates --rows 100           a hundred training rows
 
-Four experts, no moves, and the defaults of the estimators otherwise. Columns that do not vary, or that others determine exactly,
-are left out, because a Gaussian gate refuses them.
+Four experts, no moves, and the defaults of the estimators otherwise. Columns that do not vary, or that others determine
+exactly, are left out, because a Gaussian gate refuses them.
 """
 
 from __future__ import annotations

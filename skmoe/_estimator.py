@@ -220,7 +220,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         *seeds, last = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1).tolist()
         growth = growth_of(self.n_experts)
         if growth is not None:
-            check_can_grow(self, labels)
+            check_can_grow(self, labels, task.mixture.gates[0])
             return Plan(len(seeds), 0, partial(grown, task.mixture, task.chunks, growth, seeds, **how))
         begin = beginning(self.init, labels, previous, task, self.n_experts, seeds)
         # Moves seek the best optimum: not for averages, nor where the user says where to begin.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
+from .gates import Gate
 from .mixture import Mixture, Params
 from .model import FittedMixture, Task
 from .rows.chunk import Chunk
@@ -81,11 +82,13 @@ def growth_of(n_experts: Any) -> Growth | None:
     return n_experts if isinstance(n_experts, Growth) else None
 
 
-def check_can_grow(estimator: Any, labels: np.ndarray | None) -> None:
+def check_can_grow(estimator: Any, labels: np.ndarray | None, gate: Gate) -> None:
     """Raise ValueError where a parameter asks for what has no meaning in a tree that grows."""
     given = [name for name, value in (("init", estimator.init), ("init_labels", labels)) if not _plain(value)]
     if isinstance(getattr(estimator, "expert", None), list):
         given.append("expert (as a list)")
+    if gate.em_only:
+        raise ValueError(f"n_experts={estimator.n_experts!r} grows a tree, and {gate!r} divides flat mixtures only.")
     if given:
         raise ValueError(
             f"n_experts={estimator.n_experts!r} grows a tree from one expert, so {' and '.join(given)} cannot say "

@@ -28,7 +28,7 @@ from ..gates.protocol import Gate
 from ..mixture import Mixture, Params
 from ..rows.chunk import Chunk
 from ..rows.thinning import gathered, held_out, thinned
-from ..tree import Tree
+from ..tree import Path, Tree
 from .loop import Run, Settings
 from .records import stacked
 from .reseating import sides
@@ -118,10 +118,6 @@ class Grown(NamedTuple):
 
 def _n_rows(chunks: Sequence[Chunk]) -> int:
     return sum(len(chunk.weight) for chunk in chunks)
-
-
-#: The way from the root to a node or leaf.
-Path = tuple[int, ...]
 
 
 class Parts(NamedTuple):
