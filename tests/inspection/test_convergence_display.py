@@ -10,18 +10,23 @@ from skmoe.inspection import ConvergenceDisplay
 from skmoe.inspection.palette import COLORS, GREY
 
 
-def test_the_gap_to_the_best_start(regressor):
+def test_the_gap_to_the_best(regressor):
     display = ConvergenceDisplay.from_estimator(regressor)
-    histories = regressor.start_histories_
-    assert display.best == regressor.start_objectives_.argmax()
+    histories = [*regressor.start_histories_, *regressor.move_histories_]
+    ends = [history[-1]["objective"] for history in histories]
+    assert display.best == np.argmax(ends)
+    assert display.n_moves == regressor.n_moves > 0
     top = regressor.objective_ + histories[display.best][-1]["decrement"]
     assert display.top == pytest.approx(top, rel=1e-12)
     lines = [line for line in display.ax_.lines if len(line.get_xdata()) > 1]
-    assert [line.get_color() for line in lines] == [GREY, COLORS[0]]  # the best is drawn last
-    for line, i in zip(lines, (1 - display.best, display.best), strict=True):
+    assert [line.get_color() for line in lines] == [*[GREY] * (len(histories) - 1), COLORS[0]]  # the best is drawn last
+    order = [i for i in range(len(histories)) if i != display.best] + [display.best]
+    for line, i in zip(lines, order, strict=True):
         gap = [max(top - step["objective"], regressor.tol) for step in histories[i]]
         assert_allclose(line.get_xydata(), np.column_stack([[step["pass"] for step in histories[i]], gap]))
     assert display.ax_.get_yscale() == "log"
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["best of 2 starts and 25 moves", "the others"]
 
 
 def test_the_objective_itself(regressor):
@@ -34,7 +39,7 @@ def test_all_fits_of_an_average(average):
     display = ConvergenceDisplay.from_estimator(average)
     assert len(display.passes) == 3
     legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert legend == ["best of 3 starts", "other starts"]
+    assert legend == ["best of 3 starts", "the others"]
 
 
 def test_one_start(classifier):
