@@ -330,7 +330,7 @@ BAD_PARAMETERS = {
     "gate_alpha": same(r"'gate_alpha' parameter of .* float in the range \[0.0, inf\). Got {}", -0.5, float("inf")),
     "init": [
         ("kmeans", "'init' parameter of .*'hyperplanes'.* Got 'kmeans'"),
-        *same("init={}: expected 'auto', names among .*'hyperplanes', 'k_regressions'", [], ["tilt", "kmeans"]),
+        *same("init={}: expected 'auto', names among .*'gaussian_gate', 'hyperplanes'", [], ["tilt", "kmeans"]),
     ],
     "n_init": same(r"'n_init' parameter of .* int in the range \[1, inf\). Got {}", 0, 1.5),
     "combine_inits": same("'combine_inits' parameter of .*'average'.* Got {}", "mean"),

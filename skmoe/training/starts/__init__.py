@@ -13,6 +13,7 @@ import numpy as np
 from ...mixture import Mixture, Params
 from ...rows.chunk import Chunk
 from .annealing import annealing
+from .gaussian import gaussian_gate
 from .hyperplanes import hyperplanes
 from .k_regressions import k_regressions
 from .leaves import tree_leaves
@@ -31,6 +32,7 @@ STARTS: dict[str, Start] = {
     "lloyd": lloyd,
     "lloyd_xy": lloyd_xy,
     "tree_leaves": tree_leaves,
+    "gaussian_gate": gaussian_gate,
     "splitting": splitting,
 }
 
