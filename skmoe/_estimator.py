@@ -336,7 +336,10 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         return self._fitted.evaluate(X, coded).responsibilities
 
     def log_prob(self, X: Any, y: Any) -> np.ndarray:
-        """Log density of the response given x in nats (log probability for classes and counts), (n_samples,)."""
+        """Log density of the response given x in nats (log probability for classes and counts), (n_samples,).
+
+        Of several outputs together.
+        """
         X, coded = self._rows_and_response(X, y)
         return self._fitted.evaluate(X, coded).log_prob
 

@@ -46,10 +46,10 @@ def make_robot_arm(
     .. math:: \ddot q = M(q)^{-1} \big(\tau - C(q, \dot q) \dot q - g(q)\big)
 
     The forward dynamics of rigid links in three-dimensional space, twelve columns to four outputs: the problem on which
-    the hierarchical mixture of experts was introduced [1]_. The arm and the ranges of that study are not known; these
-    are its kind in round numbers. An upper arm of 0.30 m and 2 kg hangs in a shoulder that yaws, pitches and rolls; at
-    its end the elbow turns a forearm and hand of 0.35 m and 1.5 kg; there is gravity, and no friction. All columns are
-    uniform and independent:
+    the hierarchical mixture of experts was introduced [1]_. The arm and the ranges of that study are not known to us;
+    these are its kind in round numbers. An upper arm of 0.30 m and 2 kg hangs in a shoulder that yaws, pitches and
+    rolls; at its end the elbow turns a forearm and hand of 0.35 m and 1.5 kg; there is gravity, and no friction. All
+    columns are uniform and independent:
 
     ======  ===================================  =================  =============
     joint   position (rad)                       velocity (rad/s)   torque (N m)
