@@ -65,7 +65,7 @@ def main() -> None:
         for gate in gates.values():
             found, start = [], time.perf_counter()
             for X, y, X_test, y_test in parts(name, options.splits, options.rows):
-                model = make(options.experts, gate=gate, n_moves=0, random_state=0).fit(X, y)
+                model = make(options.experts, gate=gate, move_budget=0, random_state=0).fit(X, y)
                 found.append(model.log_prob(X_test, y_test).mean())
             seconds = (time.perf_counter() - start) / len(found)
             cells.append(f"{np.mean(found):10.3f} ({seconds:5.2f})")

@@ -60,7 +60,7 @@ def fits(name: str, n: int, **params: Any) -> tuple[Fits, list[MoERegressor]]:
 def measured(name: str) -> dict[str, Any]:
     """All that is told of a set."""
     n_rows = len(load(name)["y"])
-    single = {kind: fits(name, N_SINGLE, init=kind, n_init=1, n_moves=0)[0] for kind in STARTS}
+    single = {kind: fits(name, N_SINGLE, init=kind, n_init=1, move_budget=0)[0] for kind in STARTS}
     random = Fits(*(np.concatenate(pair) for pair in zip(single["hyperplanes"], single["tilt"], strict=True)))
     best, one_fit = random.objective.max(), random.seconds.mean()
     default, models = fits(name, N_FITS)

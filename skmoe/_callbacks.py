@@ -35,14 +35,17 @@ class Callbacks(Watch):
     ----------
     estimator : estimator
         In whose name the callbacks are called.
-    n_starts : int
+    n_starts : int or None
+        None where it is not known beforehand.
     fitted : callable
         Attributes that make the estimator one that predicts with the parameters of a run.
     data : dict
         ``X``, ``y`` and ``metadata`` of the training rows, for callbacks that want them.
     """
 
-    def __init__(self, estimator: Any, n_starts: int, fitted: Callable[[Run], dict[str, Any]], data: dict[str, Any]):
+    def __init__(
+        self, estimator: Any, n_starts: int | None, fitted: Callable[[Run], dict[str, Any]], data: dict[str, Any]
+    ):
         self._estimator, self._fitted, self._data = estimator, fitted, data
         self._fit = estimator._init_callback_context(max_subtasks=n_starts, sequential_subtasks=False)
         self._fit.call_on_fit_task_begin(estimator=estimator, **data)

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -21,8 +20,7 @@ from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._validation import check_enough_rows, check_labels_of_experts, check_weight, check_X
-from .diagnosis import collapsed, not_converged
-from .exceptions import CollapseWarning
+from .diagnosis import Trouble, troubles
 from .experts.protocol import Expert
 from .fitted_tree import TrainingRows, described
 from .gates import GATES, Gate
@@ -31,7 +29,6 @@ from .model import FittedMixture, Task, averaged
 from .outputs import joined
 from .responses import Summary
 from .routing import RoutingReport, routing_report
-from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
 from .summary import summary_table
@@ -42,15 +39,12 @@ from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
 from .tree import Tree
 
-#: Category and sentence of a warning.
-Trouble = tuple[type[Warning], str]
-
 
 class Plan(NamedTuple):
-    """How a fit will be searched for: numbers of starts and of moves, and the search."""
+    """How a fit will be searched for: the number of starts, whether moves follow, and the search."""
 
     n_starts: int
-    n_moves: int
+    moves: bool
     carry_out: Callable[..., Found]
 
 
@@ -66,7 +60,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         "gate_alpha": [Interval(Real, 0, None, closed="left")],
         "init": [StrOptions({"auto", *STARTS}), list, dict, HasMethods(["fit", "predict"])],
         "n_init": [Interval(Integral, 1, None, closed="left")],
-        "n_moves": [Interval(Integral, 0, None, closed="left")],
+        "move_budget": [Interval(Real, 0, None, closed="left")],
         "combine_inits": [StrOptions({"best", "average"})],
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [Interval(Integral, 0, None, closed="left")],
@@ -171,8 +165,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
 
         plan = self._plan(task, labels, previous)
-        callbacks = self._callbacks(task, plan.n_starts + plan.n_moves, given)
-        watches: list[Watch] = [Printed(plan.n_starts, plan.n_moves)] * (self.verbose > 0)
+        callbacks = self._callbacks(task, None if plan.moves else plan.n_starts, given)
+        watches: list[Watch] = [Printed(plan.n_starts)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
         rows = TrainingRows(task.chunks, coded, weight)
@@ -182,7 +176,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
             self.members_ = [self._member(m, run, rows) for m, run in views]
         for watch in callbacks:
             watch.finish()
-        return self._troubles(runs, task.chunks, n_distinct)
+        mass = self.expert_share_ * len(runs) * sum(float(chunk.weight.sum()) for chunk in task.chunks)
+        return troubles(runs, self._fitted, mass, task.chunks, n_distinct, self.max_iter)
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         gate = GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
@@ -201,7 +196,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         expert_columns = Columns.of(X, weight, expert)
         return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate)), expert_columns
 
-    def _callbacks(self, task: Task, n_starts: int, data: dict[str, Any]) -> list[Callbacks]:
+    def _callbacks(self, task: Task, n_starts: int | None, data: dict[str, Any]) -> list[Callbacks]:
         """Those who tell scikit-learn's callbacks, where there are any."""
         if not getattr(self, "_skl_callbacks", []):
             return []
@@ -221,13 +216,13 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         growth = growth_of(self.n_experts)
         if growth is not None:
             check_can_grow(self, labels, task.mixture.gates[0])
-            return Plan(len(seeds), 0, partial(grown, task.mixture, task.chunks, growth, seeds, **how))
+            return Plan(len(seeds), False, partial(grown, task.mixture, task.chunks, growth, seeds, **how))
         begin = beginning(self.init, labels, previous, task, self.n_experts, seeds)
         # Moves seek the best optimum: not for averages, nor where the user says where to begin.
         seeking = begin.searched and self.combine_inits == "best" and task.mixture.tree.n_leaves > 1
-        n_moves = self.n_moves if seeking else 0
-        how |= {"thin": begin.searched, "n_moves": n_moves, "rng": np.random.default_rng(last)}
-        return Plan(len(begin.starts), n_moves, partial(search, task.mixture, task.chunks, begin.starts, **how))
+        move_budget = self.move_budget if seeking else 0
+        how |= {"thin": begin.searched, "move_budget": move_budget, "rng": np.random.default_rng(last)}
+        return Plan(len(begin.starts), move_budget > 0, partial(search, task.mixture, task.chunks, begin.starts, **how))
 
     def _train(self, plan: Plan, watch: Watch) -> list[Run]:
         """The runs that are kept, best first."""
@@ -270,19 +265,6 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         view.move_objectives_, view.move_histories_, view.n_passes_ = np.zeros(0), [], float(run.n_passes)
         view._record(member, [run], rows)
         return view
-
-    def _troubles(self, runs: Sequence[Run], chunks: Sequence[Chunk], n_distinct: int) -> list[Trouble]:
-        """Categories and sentences of warnings."""
-        found: list[Trouble] = []
-        sentence = not_converged(runs, self.max_iter)
-        if sentence:
-            found.append((ConvergenceWarning, sentence))
-        if n_distinct < self._fitted.n_experts and self.combine_inits == "best":
-            sentence = f"Only {n_distinct} distinct rows for {self._fitted.n_experts} experts. Use fewer experts."
-            found.append((CollapseWarning, sentence))
-        n_members, weight = len(self._members), sum(float(chunk.weight.sum()) for chunk in chunks)
-        mass = self.expert_share_ * n_members * weight
-        return found + [(CollapseWarning, text) for text in collapsed(self._fitted, mass, chunks, n_members)]
 
     # -- read ----------------------------------------------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         class_weight: str | dict | None = None,
         init: Any = "auto",
         n_init: int = 5,
-        n_moves: int = 0,
+        move_budget: float = 0,
         combine_inits: str = "best",
         top_k: int | None = None,
         memory: int = 10,
@@ -200,7 +200,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         self.class_weight = class_weight
         self.init = init
         self.n_init = n_init
-        self.n_moves = n_moves
+        self.move_budget = move_budget
         self.combine_inits = combine_inits
         self.top_k = top_k
         self.memory = memory

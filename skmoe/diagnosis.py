@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
+from .exceptions import CollapseWarning
 from .model import FittedMixture
 from .routing import gate_entropy
 from .rows.chunk import Chunk
@@ -15,6 +17,38 @@ from .training.loop import Run
 _NO_MASS = 0.5
 #: Mean entropy of a gate (nats) and largest slope on standardised columns beyond which it is said to separate.
 _CERTAIN, _STEEP = 1e-3, 20.0
+
+#: Category and sentence of a warning.
+Trouble = tuple[type[Warning], str]
+
+
+def troubles(
+    runs: Sequence[Run],
+    fitted: FittedMixture,
+    mass: np.ndarray,
+    chunks: Sequence[Chunk],
+    n_distinct: int,
+    max_iter: int,
+) -> list[Trouble]:
+    """What there is to warn of after a fit.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs that were kept, one, or all of an average.
+    mass : ndarray of shape (n_experts,)
+        Rows' worth of mass of each expert, within the single fit that it is part of.
+    n_distinct : int
+        Distinct rows.
+    """
+    found: list[Trouble] = []
+    sentence = not_converged(runs, max_iter)
+    if sentence:
+        found.append((ConvergenceWarning, sentence))
+    if n_distinct < fitted.n_experts and len(runs) == 1:
+        sentence = f"Only {n_distinct} distinct rows for {fitted.n_experts} experts. Use fewer experts."
+        found.append((CollapseWarning, sentence))
+    return found + [(CollapseWarning, text) for text in collapsed(fitted, mass, chunks, len(runs))]
 
 
 def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:

@@ -199,7 +199,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         scale_floor: float = 1e-3,
         init: Any = "auto",
         n_init: int = 5,
-        n_moves: int = 25,
+        move_budget: float = 20,
         combine_inits: str = "best",
         top_k: int | None = None,
         memory: int = 10,
@@ -220,7 +220,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         self.scale_floor = scale_floor
         self.init = init
         self.n_init = n_init
-        self.n_moves = n_moves
+        self.move_budget = move_budget
         self.combine_inits = combine_inits
         self.top_k = top_k
         self.memory = memory

@@ -307,7 +307,7 @@ def same(sentence, *values):
 
 BAD_PARAMETERS = {
     "n_experts": [
-        *same("'n_experts' parameter of .* must be an int .* Got {} instead", 0, -1, 2.5, "auto", None),
+        *same("'n_experts' parameter of .* must be an int .* Got {} instead", 0, -1, 2.5, "best", None),
         *same("n_experts={} is no tree: expected an int of at least 1, or a", (), (2, 0), (2, (2, 0)), (2, 2.5)),
     ],
     "gate": same("'gate' parameter of .*'softmax'.* Got {} instead", "router", None, 3),

@@ -447,9 +447,9 @@ def test_repr():
 @pytest.mark.parametrize("combine_inits", ["best", "average"])
 def test_verbose_prints_a_line_a_start_or_move(combine_inits, capsys):
     X, y = data_of("numbers")
-    model = model_of("numbers", n_init=4, n_moves=3, combine_inits=combine_inits, verbose=1).fit(X, y)
+    model = model_of("numbers", n_init=4, move_budget=3, combine_inits=combine_inits, verbose=1).fit(X, y)
     lines = sorted(capsys.readouterr().out.splitlines())
-    moves = [f"move {i} of 3" for i in range(1, 4)] if combine_inits == "best" else []
+    moves = [f"move {i}" for i in range(1, len(model.move_objectives_) + 1)] if combine_inits == "best" else []
     assert [line.split(":")[0] for line in lines] == [*moves, *(f"start {i} of 4" for i in range(1, 5))]
     for line, objective in zip(lines, [*model.move_objectives_, *model.start_objectives_], strict=True):
         assert f"objective {objective:.6g}" in line

@@ -24,7 +24,7 @@ SHAPES = [3, (2, 2), ((2, 2), 3), (3, (2, 2))]
 
 def fitted(n_experts, n_classes=None, **params):
     if n_classes is None:
-        return MoERegressor(n_experts, n_moves=0, n_init=2, random_state=0, **params).fit(X, y)
+        return MoERegressor(n_experts, move_budget=0, n_init=2, random_state=0, **params).fit(X, y)
     return MoEClassifier(n_experts, n_init=1, random_state=0, **params).fit(*CLASSES[n_classes])
 
 

@@ -38,25 +38,33 @@ class Identity:
 
 @dataclass(frozen=True)
 class LogFloor:
-    """``theta = log sqrt(floor^2 + exp(2 v))``: the log of a scale that stays above a floor.
+    """``theta = log sqrt(floor^2 + 1 / (exp(-2 v) + 1 / ceiling^2))``: a scale from floor to ceiling.
 
     The Gaussian likelihood of a mixture is unbounded as the scale of an expert on few points goes to zero;
-    the floor is part of the model and keeps it finite.
+    the floor is part of the model and keeps it finite. The ceiling never binds at a maximum of rows by fewer than
+    4 ceiling^2, because no scale beyond half the range of y is likely; it stops an expert without rows, whose scale
+    nothing else holds, from adding to the variance of every prediction.
     """
 
     floor: float
+    ceiling: float = 100.0
 
     def __call__(self, v: np.ndarray) -> Linked:
-        free = np.exp(2 * np.minimum(v, 300.0))
+        beyond = 2 * (v - np.log(self.ceiling))
+        room = expit(-beyond)  # part of the way to the ceiling that is left
+        log_free = v - 0.5 * np.logaddexp(0, beyond)
+        free = np.exp(2 * log_free)
         square = self.floor**2 + free
         share = free / square if self.floor > 0 else np.ones_like(free)
-        return Linked(0.5 * np.log(square) if self.floor > 0 else v, share, 2 * share * (1 - share))
+        value = 0.5 * np.log(square) if self.floor > 0 else log_free
+        first = share * room
+        # d share / dv = 2 share (1 - share) room and d room / dv = -2 room (1 - room)
+        return Linked(value, first, 2 * first * ((1 - share) * room - (1 - room)))
 
     def inverse(self, theta: np.ndarray) -> np.ndarray:
-        if self.floor == 0:
-            return theta
         square = np.exp(2 * np.minimum(theta, 300.0))
-        return 0.5 * np.log(np.maximum(square - self.floor**2, _MARGIN * self.floor**2))
+        free = np.clip(square - self.floor**2, _MARGIN * self.floor**2, (1 - _MARGIN) * self.ceiling**2)
+        return 0.5 * (np.log(free) - np.log1p(-free / self.ceiling**2))
 
 
 @dataclass(frozen=True)

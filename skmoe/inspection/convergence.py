@@ -55,7 +55,7 @@ class ConvergenceDisplay:
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(-1, 1, size=(300, 1))
     >>> y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
-    >>> model = MoERegressor(n_experts=2, n_init=3, n_moves=4, random_state=0).fit(X, y)
+    >>> model = MoERegressor(n_experts=2, n_init=3, move_budget=4, random_state=0).fit(X, y)
     >>> display = ConvergenceDisplay.from_estimator(model)
     >>> len(display.objectives), bool(display.objectives[display.best][-1] == model.objective_)
     (7, True)

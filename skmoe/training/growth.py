@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +63,12 @@ class Growth:
 
     criterion: str = "bic"
     max_experts: int = 64
+
+    def __post_init__(self) -> None:
+        if self.criterion not in ("bic", "held_out"):
+            raise ValueError(f"criterion={self.criterion!r}: expected 'bic' or 'held_out'.")
+        if not isinstance(self.max_experts, Integral) or self.max_experts < 1:
+            raise ValueError(f"max_experts={self.max_experts!r}: expected an int of at least 1.")
 
 
 def grown(

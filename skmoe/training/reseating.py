@@ -64,8 +64,13 @@ def sides(chunks: Sequence[Chunk], shares: list[np.ndarray], rng: np.random.Gene
     return [1 / (1 + np.exp(-np.clip(scale * (a - edge), -30, 30))) for a in along]
 
 
-def walk(run: Run, n_moves: int, rng: np.random.Generator, settings: Settings, watch: Watch) -> list[Run]:
+def walk(run: Run, n_passes: float, rng: np.random.Generator, settings: Settings, watch: Watch) -> list[Run]:
     """Moves from where a run has ended, each trained until it ends or is plainly of no use.
+
+    Parameters
+    ----------
+    n_passes : float
+        Moves are made until their passes reach this.
 
     Returns
     -------
@@ -75,7 +80,8 @@ def walk(run: Run, n_moves: int, rng: np.random.Generator, settings: Settings, w
     mixture, chunks = run.mixture, run.chunks
     weight = sum(float(chunk.weight.sum()) for chunk in chunks)
     moves: list[Run] = []
-    for i in range(n_moves):
+    while sum(move.n_passes for move in moves) < n_passes:
+        i = len(moves)
         watch.began(i)
         start = reseated(mixture, run.params, chunks, rng)
         bar = run.objective - _TOLERATED * weight

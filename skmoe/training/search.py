@@ -52,7 +52,7 @@ def search(
     *,
     settings: Settings,
     thin: bool,
-    n_moves: int,
+    move_budget: float,
     rng: np.random.Generator,
     keep_all: bool,
     n_jobs: int | None = None,
@@ -64,8 +64,9 @@ def search(
     ----------
     thin : bool
         Whether to search on a part of the rows where there are more than `SEARCH_ROWS`, and go on from there on all.
-    n_moves : int
-        Moves from the best start (see `skmoe.training.reseating`).
+    move_budget : float
+        Passes of all moves from the best start together (see `skmoe.training.reseating`), in multiples of those of a
+        start that goes to the end.
     keep_all : bool
         Whether every start goes to the end (averages; no moves), or the best few (a single fit).
     """
@@ -76,11 +77,12 @@ def search(
         runs = run_starts(mixture, chunks, begun, settings, keep_all=True, n_jobs=n_jobs, watch=watch)
         return Found([runs[i] for i in ranked(runs)], runs, [], sum(run.n_passes for run in runs))
     runs = run_starts(mixture, few, begun, settings, keep_all=False, n_jobs=n_jobs, watch=watch)
-    best = runs[ranked(runs)[0]]
+    whole = [runs[i] for i in ranked(runs)[:N_FINALISTS]]
     moves: list[Run] = []
-    if n_moves and not best.interrupted:
+    if move_budget and not whole[0].interrupted:
+        budget = move_budget * sum(run.n_passes for run in whole) / len(whole)
         with held_to_one_thread():
-            moves = walk(best, n_moves, rng, settings, _Shifted(watch, len(runs)))
+            moves = walk(whole[0], budget, rng, settings, _Shifted(watch, len(runs)))
     candidates = [*runs, *moves]
     n_passes = float(sum(run.n_passes for run in candidates))
     candidates = [candidates[i] for i in ranked(candidates)]

@@ -44,13 +44,13 @@ class Watches(Watch):
 class Printed(Watch):
     """One line a start or move, once it has ended; moves come after the starts."""
 
-    def __init__(self, n_starts: int, n_moves: int):
-        self._n_starts, self._n_moves = n_starts, n_moves
+    def __init__(self, n_starts: int):
+        self._n_starts = n_starts
 
     def ended(self, start: int, run: Run) -> None:
         number = f"start {start + 1} of {self._n_starts}"
         if start >= self._n_starts:
-            number = f"move {start + 1 - self._n_starts} of {self._n_moves}"
+            number = f"move {start + 1 - self._n_starts}"
         print(
             f"{number}: {run.n_passes} passes, objective {run.objective:.6g}, "
             f"decrement {run.decrement:.2g}, {run.state}",

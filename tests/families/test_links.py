@@ -35,11 +35,14 @@ def test_inverse(link):
 
 
 @pytest.mark.parametrize("floor", [1e-3, 0.5])
-def test_scale_stays_above_its_floor(floor):
-    v = np.array([-1e4, -50.0, -5.0, 0.0, 50.0, 300.0])
-    scale = np.exp(LogFloor(floor)(v).value)
-    assert_allclose(scale, np.hypot(floor, np.exp(v)), rtol=1e-12)
-    assert (scale >= floor * (1 - 1e-15)).all()
+def test_scale_stays_between_floor_and_ceiling(floor):
+    v = np.array([-1e4, -50.0, -5.0, 0.0, 5.0, 50.0, 300.0])
+    value, first, _ = LogFloor(floor, ceiling=20.0)(v)
+    below = np.exp(v) / np.hypot(1, np.exp(v) / 20.0)
+    assert_allclose(np.exp(value), np.hypot(floor, below), rtol=1e-12)
+    assert (np.exp(value) >= floor * (1 - 1e-15)).all()
+    assert np.exp(value[-1]) == pytest.approx(np.hypot(floor, 20.0), rel=1e-12)
+    assert first[-1] < 1e-12
 
 
 @pytest.mark.parametrize("below", [-np.inf, -1e4, np.log(1e-4), np.log(1e-3)])

@@ -520,7 +520,7 @@ def test_warm_start_of_another_gate_begins_anew():
 @both_kinds
 def test_every_start_leads_upwards(make, init, form):
     X, y = data_of(make, 120)
-    model = model_of(make, form, init=init, n_init=1, n_moves=1).fit(X, y)
+    model = model_of(make, form, init=init, n_init=1, move_budget=1).fit(X, y)
     objective = [entry["objective"] for entry in model.history_]
     assert np.isfinite(objective).all()
     assert (np.diff(objective) >= -1e-12 * np.abs(objective[1:])).all()

@@ -27,7 +27,7 @@ class Caught(MoERegressor):
 
 def started(kind, X, y, weight=None, n_experts=3, seed=0):
     """Parameters that a start makes."""
-    task = Caught(n_experts, n_init=1, n_moves=0, max_iter=1, random_state=0).fit(X, y, weight).task_
+    task = Caught(n_experts, n_init=1, move_budget=0, max_iter=1, random_state=0).fit(X, y, weight).task_
     return STARTS[kind](task.mixture, task.chunks, np.random.default_rng(seed))
 
 
@@ -65,7 +65,7 @@ def test_seeds_make_different_starts_and_the_same_seed_the_same(kind):
 @pytest.mark.parametrize("kind", STARTS)
 def test_a_fit_from_every_kind_beats_one_expert(kind):
     one = MoERegressor(1).fit(X, y)
-    model = MoERegressor(3, init=kind, n_init=2, n_moves=0, random_state=0).fit(X, y)
+    model = MoERegressor(3, init=kind, n_init=2, move_budget=0, random_state=0).fit(X, y)
     assert model.log_likelihood_ > one.log_likelihood_ + 50
     classes = MoEClassifier(3, init=kind, n_init=1, alpha=0.1, gate_alpha=0.1, random_state=0).fit(X, LABELS)
     assert classes.log_likelihood_ > MoEClassifier(1, alpha=0.1).fit(X, LABELS).log_likelihood_
@@ -74,7 +74,7 @@ def test_a_fit_from_every_kind_beats_one_expert(kind):
 @pytest.mark.parametrize("kind", STARTS)
 def test_one_expert_and_one_constant_column(kind):
     assert np.isfinite(MoERegressor(1, init=kind, n_init=1).fit(X, y).objective_)
-    model = MoERegressor(2, init=kind, n_init=1, n_moves=0, random_state=0).fit(np.ones((len(y), 1)), y)
+    model = MoERegressor(2, init=kind, n_init=1, move_budget=0, random_state=0).fit(np.ones((len(y), 1)), y)
     assert np.isfinite(model.objective_)
 
 

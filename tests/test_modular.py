@@ -1,0 +1,154 @@
+"""Experts added and refitted: what is frozen stays bit by bit."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
+
+from skmoe import MoEClassifier, MoERegressor
+from skmoe.families import StudentT
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-1, 1, size=(600, 2))
+y = np.where(X[:, 0] > 0, 2 * X[:, 1], -X[:, 1]) + 0.1 * RNG.standard_normal(600)
+X_NEW = RNG.uniform(-1, 1, size=(600, 2))
+PATTERN = (X_NEW[:, 0] > 0.3) & (X_NEW[:, 1] > 0.3)
+y_NEW = np.where(X_NEW[:, 0] > 0, 2 * X_NEW[:, 1], -X_NEW[:, 1]) + 0.1 * RNG.standard_normal(600)
+y_NEW[PATTERN] = X_NEW[PATTERN, 0] - 3 + 0.1 * RNG.standard_normal(PATTERN.sum())
+
+
+def regressor(n_experts=2, **params):
+    return MoERegressor(n_experts, **{"move_budget": 0, "n_init": 2, "random_state": 0, **params}).fit(X, y)
+
+
+def classes_of(y, n):
+    return np.digitize(y, [0] if n == 2 else [-0.5, 0.5])
+
+
+def experts_of(model):
+    """Bits of every parameter of the experts."""
+    (params,) = model._fitted.params.experts
+    return [array.copy() for array in params]
+
+
+KINDS = {
+    "gaussian": lambda shape: regressor(shape),
+    "student_t": lambda shape: regressor(shape, expert=StudentT()),
+    "constant gate": lambda shape: regressor(shape, gate="constant"),
+    "two classes": lambda shape: MoEClassifier(shape, n_init=1, alpha=0.1, random_state=0).fit(X, classes_of(y, 2)),
+    "three classes": lambda shape: MoEClassifier(shape, n_init=1, alpha=0.1, random_state=0).fit(X, classes_of(y, 3)),
+}
+
+
+def response(kind, y):
+    return classes_of(y, 2) if kind == "two classes" else classes_of(y, 3) if kind == "three classes" else y
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("shape", [1, 2, (2, 2), ((2, 2), 3)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_added_expert_leaves_the_others_bitwise_equal(kind, shape):
+    model = KINDS[kind](shape)
+    n, before, prior = model.n_experts_, experts_of(model), model.gate_proba(X_NEW)
+    coef = model.expert_coef_.copy()
+    y = response(kind, y_NEW)
+    log_prob = model.log_prob(X_NEW, y).sum()
+    assert model.add_expert(X_NEW, y) is model
+    assert model.n_experts_ == n + 1 == len(model.expert_share_)
+    for old, new in zip(before, experts_of(model), strict=True):
+        assert (new[:n] == old).all()
+    assert (model.expert_coef_[:n] == coef).all()
+    now = model.gate_proba(X_NEW)
+    odds = now[:, :n] / now[:, :n].sum(axis=1, keepdims=True)
+    assert_allclose(odds, prior, rtol=1e-9, atol=1e-12)
+    assert model.log_prob(X_NEW, y).sum() > log_prob
+
+
+def test_gates_below_and_beside_the_new_branch_are_bitwise_equal():
+    model = regressor((2, 2))
+    before = copy.deepcopy(model._fitted.params.gates)
+    model.add_expert(X_NEW, y_NEW)
+    after = model._fitted.params.gates
+    assert (after[0].coef[:, :1] == before[0].coef).all()  # the contrast between the old branches of the root
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert (new.coef == old.coef).all()
+
+
+def test_the_new_expert_learns_the_new_pattern():
+    model = regressor().add_expert(X_NEW, y_NEW)
+    taken = model.responsibilities(X_NEW, y_NEW)[:, 2] > 0.5
+    assert (taken == PATTERN).mean() > 0.98
+    assert_allclose(model.expert_coef_[2], [1, 0], atol=0.15)
+    assert model.converged_
+    fresh = MoERegressor(3, random_state=0).fit(X_NEW, y_NEW)
+    assert model.log_prob(X_NEW, y_NEW).mean() > fresh.log_prob(X_NEW, y_NEW).mean() - 0.05
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("shape", [1, 2, (2, 2)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refit_expert_leaves_gates_and_others_bitwise_equal(kind, shape):
+    model = KINDS[kind](shape)
+    before, prior = experts_of(model), model.gate_proba(X_NEW)
+    others = np.arange(model.n_experts_) != 0
+    y = response(kind, y_NEW)
+    log_prob = model.log_prob(X_NEW, y).sum()
+    model.refit_expert(0, X_NEW, y)
+    assert (model.gate_proba(X_NEW) == prior).all()
+    for old, new in zip(before, experts_of(model), strict=True):
+        assert (new[others] == old[others]).all()
+    assert model.log_prob(X_NEW, y).sum() > log_prob
+
+
+def test_one_expert_refit_is_ridge_on_the_new_rows():
+    """With one expert nothing is frozen but the units, which only the ridge sees."""
+    model = regressor(1, alpha=1e-9).refit_expert(0, X_NEW, y_NEW)
+    design = np.column_stack([np.ones(len(X_NEW)), X_NEW])
+    assert_allclose(model.expert_coef_[0], np.linalg.lstsq(design, y_NEW, rcond=None)[0][1:], rtol=1e-6)
+
+
+def test_experts_of_different_kinds_can_be_added():
+    model = MoERegressor(2, expert=["gaussian", "student_t"], move_budget=0, random_state=0).fit(X, y)
+    model.add_expert(X_NEW, y_NEW)
+    assert model.n_experts_ == 3
+    assert np.isfinite(model.predict(X_NEW)).all()
+
+
+@pytest.mark.parametrize("verb", ["add_expert", "refit_expert"])
+def test_weights_are_repetitions(verb):
+    weight = np.random.default_rng(1).integers(0, 3, size=len(y_NEW))
+    first = (0,) if verb == "refit_expert" else ()
+    weighted, repeated = regressor(), regressor()
+    getattr(weighted, verb)(*first, X_NEW, y_NEW, weight)
+    getattr(repeated, verb)(*first, np.repeat(X_NEW, weight, axis=0), np.repeat(y_NEW, weight))
+    assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-4)
+    assert_allclose(weighted.log_likelihood_, repeated.log_likelihood_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("verb", ["add_expert", "refit_expert"])
+def test_what_is_refused_changes_nothing(verb):
+    first = (0,) if verb == "refit_expert" else ()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(MoERegressor(2), verb)(*first, X, y)
+    model = regressor()
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match="NaN"):
+        getattr(model, verb)(*first, np.full_like(X, np.nan), y)
+    with pytest.raises(ValueError, match="X has 3 features"):
+        getattr(model, verb)(*first, np.ones((5, 3)), np.ones(5))
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+    average = regressor(combine_inits="average")
+    with pytest.raises(ValueError, match=r"an average of 2 fits, .* Work on one of members_"):
+        getattr(average, verb)(*first, X, y)
+    getattr(average.members_[0], verb)(*first, X_NEW, y_NEW)
+
+
+@pytest.mark.parametrize("k", [-1, 2, 1.0, True, None])
+def test_experts_that_are_not_there(k):
+    with pytest.raises(ValueError, match="expected the number of an expert, an int from 0 to 1"):
+        regressor().refit_expert(k, X, y)
