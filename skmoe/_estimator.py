@@ -67,6 +67,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "warm_start": ["boolean"],
+        "freeze": ["array-like", None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
@@ -132,6 +133,8 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
             experts, or a parameter is out of range.
         """
         self._validate_params()
+        if self.freeze is not None:
+            return self._fit_around(X, y, sample_weight)
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
             delattr(fresh, name)

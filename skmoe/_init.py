@@ -14,15 +14,13 @@ from .mixture import Mixture, Params
 from .model import FittedMixture, Task
 from .rows.chunk import Chunk
 from .training.growth import Growth
-from .training.loop import Run, Settings
 from .training.records import same_kind
 from .training.search import Start
 from .training.starts import PORTFOLIO, STARTS
-from .training.starts.division import Divided, even
+from .training.starts.division import trained_to
+from .training.starts.splitting import nested
 from .tree import Tree
 
-#: Passes of the fit to given labels, before responsibilities are free.
-_GIVEN_PASSES = 30
 #: What ``init`` may hold as arrays, named like the fitted attributes.
 _ARRAYS = ("gate_coef", "gate_intercept", "expert_coef", "expert_intercept", "expert_scale")
 
@@ -61,8 +59,7 @@ def beginning(
     if isinstance(init, Mapping):
         return Beginning([_always(_of_arrays(init, task, shape))], False)
     if not isinstance(init, str | list):
-        fitted = _of_estimator(init, task)
-        return Beginning([_always(member.continued(task)) for member in fitted], False)
+        return Beginning(_of_estimator(init, task, seeds[0]), False)
     old = [member.canonical() for member in previous]
     if old and all(_same_structure(member, task) for member in old):
         return Beginning([_always(member.continued(task)) for member in old], False)
@@ -109,15 +106,20 @@ def _always(params: Params) -> Start:
 
 
 def _divided(labels: np.ndarray, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
-    """Trained on given responsibilities (n_rows, n_leaves): experts on their groups, gates that find the groups."""
+    """Trained on given responsibilities (n_rows, n_leaves)."""
     ends = np.cumsum([len(chunk.weight) for chunk in chunks])[:-1]
-    division = tuple(part.T for part in np.split(labels, ends))
-    given = Divided(mixture.tree, mixture.gates, mixture.experts, division=division)
-    return Run(given, even(mixture, chunks), chunks, Settings()).advance(_GIVEN_PASSES).params
+    return trained_to(mixture, chunks, [part.T for part in np.split(labels, ends)])
 
 
-def _of_estimator(init: Any, task: Task) -> list[FittedMixture]:
-    """The fits of an estimator, in the structure of this one."""
+def _nested(member: FittedMixture, task: Task, first: int, seed: int) -> Start:
+    """A start from a fit of fewer experts, of which one is split first."""
+    small = Mixture.of(member.tree, task.mixture.gates[0], task.mixture.experts[0].expert)
+    params = member.continued(task._replace(mixture=small))
+    return lambda mixture, chunks: nested(small, params, first, mixture, chunks, np.random.default_rng(seed))
+
+
+def _of_estimator(init: Any, task: Task, seed: int) -> list[Start]:
+    """Starts at the fits of an estimator, or from one of fewer experts."""
     model = init.estimator if isinstance(init, FrozenEstimator) else init
     if not hasattr(type(model), "responsibilities"):
         raise TypeError(
@@ -131,13 +133,16 @@ def _of_estimator(init: Any, task: Task) -> list[FittedMixture]:
             "sklearn.frozen.FrozenEstimator, or the clone forgets the fit."
         )
     old = [member.canonical() for member in members]
-    if not all(_same_structure(member, task) for member in old):
+    if all(_same_structure(member, task) for member in old):
+        return [_always(member.continued(task)) for member in old]
+    if len(old) > 1 or not _nests(old[0], task):
         raise ValueError(
             f"init is a fit of {old[0].n_experts} experts on {old[0].expert.n_features} features with the tree\n"
             f"{old[0].tree}\nand cannot start a fit on {task.expert.n_features} features with the tree\n"
-            f"{task.mixture.tree}\nTrees, gates, experts and the columns they see must agree."
+            f"{task.mixture.tree}\nTrees, gates, experts and the columns they see must agree; a fit of fewer experts "
+            "may start a flat one of more."
         )
-    return old
+    return [_nested(old[0], task, first, seed) for first in range(old[0].n_experts)]
 
 
 def _of_arrays(init: Mapping[str, Any], task: Task, shape: Any) -> Params:
@@ -171,6 +176,14 @@ def _shape_of(start: FittedMixture, *columns: int) -> tuple[int, ...]:
     """Shape of the attributes of experts: without an axis of outputs where there is one output."""
     n_outputs = start.expert_coef()[1].shape[1]
     return (start.n_experts, *columns, n_outputs) if n_outputs > 1 else (start.n_experts, *columns)
+
+
+def _nests(old: FittedMixture, task: Task) -> bool:
+    """Whether a fit of fewer experts can start this flat one."""
+    if len(task.mixture.experts) > 1 or len(task.mixture.tree.nodes) > 1 or old.n_experts >= task.mixture.tree.n_leaves:
+        return False
+    small = Mixture.of(old.tree, task.mixture.gates[0], task.mixture.experts[0].expert)
+    return _same_structure(old, task._replace(mixture=small))
 
 
 def _same_structure(old: FittedMixture, task: Task) -> bool:

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_weight
@@ -19,6 +20,7 @@ from .rows.source import array_rows
 from .training.adding import added
 from .training.frozen import Frozen, of_experts
 from .training.loop import Run, Settings
+from .training.records import ravel, unravel
 from .training.restarts import held_to_one_thread, ranked
 
 #: Trains something of a fitted mixture on rows.
@@ -28,6 +30,9 @@ Training = Callable[[FittedMixture, Sequence[Chunk], Settings], Run]
 class Modular:
     """What fitted estimators can learn without forgetting; a part of `skmoe._estimator.MixtureOfExperts`."""
 
+    freeze: Any
+    init: Any
+    warm_start: bool
     n_experts_: int
     memory: int
     tol: float
@@ -103,6 +108,27 @@ class Modular:
             raise ValueError(f"k={k!r}: expected the number of an expert, an int from 0 to {self.n_experts_ - 1}.")
         return self._continued(X, y, sample_weight, lambda old, chunks, s: _refitted(old, int(k), chunks, s))
 
+    def _fit_around(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Train what `freeze` leaves free, from the fit that ``init`` or a warm start names; in place."""
+        start = self.init if hasattr(self.init, "predict") else self if self.warm_start else None
+        start = start.estimator if isinstance(start, FrozenEstimator) else start
+        if not isinstance(start, type(self)) or not getattr(start, "_members", None):
+            raise ValueError(
+                f"freeze={self.freeze!r} keeps experts of an earlier fit. Say which: init=FrozenEstimator(model), or "
+                f"warm_start=True on a fitted {type(self).__name__}."
+            )
+        frozen = np.atleast_1d(np.asarray(self.freeze))
+        known = np.arange(start.n_experts_)
+        if frozen.ndim != 1 or (frozen.size and frozen.dtype.kind not in "iu") or not np.isin(frozen, known).all():
+            raise ValueError(
+                f"freeze={self.freeze!r}: expected numbers of experts to keep, each from 0 to {start.n_experts_ - 1}."
+            )
+        fresh = copy.copy(self)
+        fresh.__dict__.update({k: v for k, v in vars(start).items() if k.endswith("_") or k in ("_fitted", "_members")})
+        fresh._continued(X, y, sample_weight, lambda old, chunks, s: _around(old, frozen, chunks, s))
+        self.__dict__ = fresh.__dict__
+        return self
+
     def _continued(self, X: Any, y: Any, sample_weight: Any, train: Training) -> Self:
         """In place, what training of a part leads to; where it fails nothing has changed."""
         check_is_fitted(self)
@@ -126,6 +152,16 @@ class Modular:
         fresh._record(fitted, [run], TrainingRows(chunks, coded[seen], weight[seen]))
         self.__dict__ = fresh.__dict__
         return self
+
+
+def _around(old: FittedMixture, frozen: np.ndarray, chunks: Sequence[Chunk], settings: Settings) -> Run:
+    """Everything trained on but some experts."""
+    mixture, params = old.mixture, old.params
+    still = of_experts(mixture, params, frozen)
+    active = unravel(params, ~ravel(still))
+    free = Frozen(mixture.tree, mixture.gates, mixture.experts, active=active)
+    with held_to_one_thread():
+        return Run(free, params, chunks, settings).advance(settings.max_passes)
 
 
 def _refitted(old: FittedMixture, k: int, chunks: Sequence[Chunk], settings: Settings) -> Run:

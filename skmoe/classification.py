@@ -41,9 +41,10 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     Parameters
     ----------
-    n_experts : int or tuple, default=4
+    n_experts : int, tuple, "auto" or Growth, default=4
         An int is a flat mixture. A tuple of ints is a regular tree: ``(2, 3)`` is a root of 2 branches, each gating
-        3 experts. A tuple that holds tuples is an unbalanced tree, such as ``((2, 2), 3)``.
+        3 experts. A tuple that holds tuples is an unbalanced tree, such as ``((2, 2), 3)``. ``"auto"`` grows a binary
+        tree from one expert while splits pay by BIC; `skmoe.selection.Growth` says so by held-out rows instead.
     gate : {"softmax", "gaussian", "constant", "equal"} or Gate, default="softmax"
         ``"gaussian"`` has a normal density of x for each branch and is trained by EM on the joint density of x and y:
         for rows that come in clouds, and for very few rows; flat mixtures only (`skmoe.gates.GaussianGate` has the
@@ -61,11 +62,19 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     class_weight : dict, "balanced" or None, default=None
         Factors on the sample weights by class, in training only; ``"balanced"`` counts classes with their sample
         weights. It shifts the probabilities: leave it at None where calibrated ones are wanted.
-    init : {"auto", "hyperplanes", "tilt"} or list of names, default="auto"
-        Kind of start, in turn over the starts: random hyperplanes that divide the space of x, or the one-expert fit
-        with a small random tilt. ``"auto"`` takes both, since neither wins everywhere.
+    init : str, list of str, fitted estimator or dict of arrays, default="auto"
+        Where training begins. A name, or a list of names taken in turn over the starts: ``"hyperplanes"``, ``"tilt"``,
+        ``"k_regressions"``, ``"lloyd"``, ``"lloyd_xy"``, ``"tree_leaves"``, ``"splitting"``, ``"gaussian_gate"``,
+        ``"annealing"``. ``"auto"`` takes hyperplanes, tilts, Lloyd's clusters of (x, y) and splitting, since none wins
+        everywhere. A fitted estimator (in searches within `sklearn.frozen.FrozenEstimator`) is continued; where it has
+        fewer experts, its experts are split one by one. A dict holds ``expert_coef``, ``expert_intercept`` and, if
+        wanted, ``expert_scale``, ``gate_coef``, ``gate_intercept``, like the fitted attributes.
     n_init : int >= 1, default=5
         Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+    move_budget : float >= 0, default=0
+        What is spent on moves from the best start, in passes of a start that goes to its end: a move takes an expert
+        from its rows, sets it down among the rows of another, and trains on. 0 takes the best start as it
+        is. Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
     combine_inits : {"best", "average"}, default="best"
         ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
         end and their densities are averaged, which predicts better and can still be read expert by expert, at
@@ -83,12 +92,15 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         A run stops when its next step promises less, in total nats (weights count rows).
     warm_start : bool, default=False
         Whether ``fit`` continues from the previous fit, where that had the same structure.
+    freeze : list of int or None, default=None
+        Experts of an earlier fit (``init``, or a warm start) that stay as they are, bit by bit, while ``fit`` trains
+        the others and the gates on new rows. Structure, penalties and units are those of the earlier fit.
     random_state : int, RandomState instance or None, default=None
         Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
     n_jobs : int or None, default=None
         Threads over starts. The result has the same bits for any number.
     verbose : int, default=0
-        1 prints a line a start.
+        1 prints a line a start or move.
 
     Attributes
     ----------
@@ -127,8 +139,12 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         Objective of every start at the end of its run, short or full: a view of how many optima there are.
     start_histories_ : list of list of dict
         `history_` of every start, in the order of `start_objectives_`.
+    move_objectives_, move_histories_ : ndarray of shape (n_moves,), list of list of dict
+        The same of every move.
     n_iter_ : int
         Passes over the rows of the run that was kept; of an average, of all runs.
+    n_passes_ : float
+        Passes of all starts and moves together; one over a part of the rows counts for that part.
     converged_ : bool
     n_parameters_ : int
         Free parameters.
@@ -170,7 +186,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     def __init__(
         self,
-        n_experts: int | tuple = 4,
+        n_experts: Any = 4,
         *,
         gate: Any = "softmax",
         gate_features: Any = None,
@@ -187,6 +203,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         max_iter: int = 1000,
         tol: float = 1e-4,
         warm_start: bool = False,
+        freeze: Any = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -207,6 +224,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.freeze = freeze
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose

@@ -122,8 +122,8 @@ def test_labels_that_are_none(labels, sentence):
 def test_estimators_that_are_no_start():
     with pytest.raises(ValueError, match=r"is not fitted\. .*FrozenEstimator"):
         MoERegressor(3, init=MoERegressor(3)).fit(X, y)
-    with pytest.raises(ValueError, match="init is a fit of 2 experts on 3 features"):
-        MoERegressor(3, init=fitted(2)).fit(X, y)
+    with pytest.raises(ValueError, match="init is a fit of 3 experts on 3 features"):
+        MoERegressor(2, init=fitted(3)).fit(X, y)
     with pytest.raises(ValueError, match="init is a fit of 3 experts on 3 features"):
         MoERegressor(3, init=fitted(3)).fit(X[:, :2], y)
     with pytest.raises(TypeError, match=r"init=Ridge.*a fitted mixture of experts"):
@@ -151,3 +151,26 @@ def test_arrays_that_are_no_start(change, sentence):
         MoERegressor(3, init={**arrays_of(fitted(3)), **change}).fit(X, y)
     with pytest.raises(ValueError, match="init is a dict with the keys"):
         MoERegressor(3, init={"gate_coef": np.zeros((3, 3))}).fit(X, y)
+
+
+# -- from fewer experts ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, (2, 2)])
+def test_a_fit_of_more_experts_starts_from_one_of_fewer(k):
+    model = fitted(k)
+    more = MoERegressor(5, init=model, random_state=0).fit(X, y)
+    assert more.n_experts_ == 5
+    assert len(more.start_objectives_) == model.n_experts_  # each of its experts is split first once
+    assert more.objective_ > model.objective_
+    again = clone(MoERegressor(5, init=FrozenEstimator(model), random_state=0)).fit(X, y)
+    assert again.objective_ == more.objective_
+
+
+def test_fits_that_do_not_nest():
+    sentence = "cannot start a fit .* a fit of fewer experts may start a flat one of more"
+    for old, new in ((fitted(3), 2), (fitted(4), (2, 2)), (fitted(2), (2, 2)), (fitted((2, 2)), 4)):
+        with pytest.raises(ValueError, match=f"(?s){sentence}"):
+            MoERegressor(new, init=old).fit(X, y)
+    with pytest.raises(ValueError, match=f"(?s){sentence}"):
+        MoERegressor(3, init=fitted(2, combine_inits="average")).fit(X, y)

@@ -7,7 +7,9 @@ import copy
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.families import StudentT
@@ -152,3 +154,56 @@ def test_what_is_refused_changes_nothing(verb):
 def test_experts_that_are_not_there(k):
     with pytest.raises(ValueError, match="expected the number of an expert, an int from 0 to 1"):
         regressor().refit_expert(k, X, y)
+
+
+# -- freezing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("gate", ["softmax", "gaussian", "constant"])
+@pytest.mark.parametrize("shape", [3, (2, 2)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_frozen_experts_stay_bitwise_equal(kind, shape, gate):
+    if gate == "gaussian" and shape != 3:
+        pytest.skip("Gaussian gates divide flat mixtures only")
+    model = KINDS[kind](shape).set_params(gate="constant" if "gate" in kind else gate).fit(X, response(kind, y))
+    before, coef, intercept = experts_of(model), model.expert_coef_, model.expert_intercept_
+    target, keep = response(kind, y_NEW), [0, 2]
+    others = np.delete(np.arange(model.n_experts_), keep)
+    log_prob = model.log_prob(X_NEW, target).sum()
+    again = clone(model).set_params(init=FrozenEstimator(model), freeze=keep).fit(X_NEW, target)
+    for old, new in zip(before, experts_of(again), strict=True):
+        assert (new[keep] == old[keep]).all()
+        assert not old.size or (new[others] != old[others]).any()
+    assert (again.expert_coef_[keep] == coef[keep]).all()
+    assert (again.expert_intercept_[keep] == intercept[keep]).all()
+    if gate != "gaussian":  # which counts the density of x as well
+        assert again.log_prob(X_NEW, target).sum() > log_prob
+    assert (model.expert_coef_ == coef).all()
+
+
+def test_all_frozen_but_the_gate_and_none_frozen():
+    model = regressor(3)
+    whole = clone(model).set_params(init=FrozenEstimator(model), freeze=[0, 1, 2]).fit(X_NEW, y_NEW)
+    assert (whole.expert_coef_ == model.expert_coef_).all()
+    assert (whole.gate_coef_ != model.gate_coef_).any()
+    free = clone(model).set_params(init=FrozenEstimator(model), freeze=[]).fit(X_NEW, y_NEW)
+    assert_allclose(free.objective_, MoERegressor(3, init=model).fit(X_NEW, y_NEW).objective_, rtol=1e-2)
+
+
+def test_freezing_continues_what_was_added():
+    model = regressor(2).add_expert(X_NEW, y_NEW).set_params(warm_start=True, freeze=[0, 1])
+    coef = model.expert_coef_[:2]
+    model.fit(X_NEW, y_NEW)
+    assert model.n_experts_ == 3
+    assert (model.expert_coef_[:2] == coef).all()
+
+
+def test_freezing_nothing_that_is_there():
+    model = regressor(2)
+    for params in ({"freeze": [0]}, {"freeze": [0], "init": "tilt"}, {"freeze": [0], "init": MoERegressor(2)}):
+        with pytest.raises(ValueError, match=r"freeze=\[0\] keeps experts of an earlier fit. Say which: init="):
+            MoERegressor(2, **params).fit(X, y)
+    for freeze in ([2], [-1], [0.5], [[0]], ["gate"]):
+        with pytest.raises(ValueError, match="expected numbers of experts to keep, each from 0 to 1"):
+            MoERegressor(2, init=model, freeze=freeze).fit(X, y)

@@ -32,9 +32,12 @@ class Frozen(Mixture):
         return self._moving(super().precondition(params, sums, self._moving(vector)))
 
     def m_step(self, params: Params, sums: Sums) -> Params:
-        """Experts take their own M-step; gates one Newton step along what may move, which stays uphill."""
-        gates = add(params.gates, self.precondition(params, sums, self.gradient(params, sums)).gates)
-        return self.chosen(Params(gates, super().m_step(params, sums).experts), params)
+        """M-steps where all may move, and of experts; a gate of which a part moves takes one Newton step along it."""
+        whole = super().m_step(params, sums)
+        part = add(params.gates, self.precondition(params, sums, self.gradient(params, sums)).gates)
+        free = (ravel(active).all() for active in self.active.gates)
+        gates = tuple(w if f else p for w, p, f in zip(whole.gates, part, free, strict=True))
+        return self.chosen(Params(gates, whole.experts), params)
 
     def _moving(self, vector: Params) -> Params:
         return self.chosen(vector, unravel(vector, np.zeros(ravel(vector).size)))

@@ -147,6 +147,12 @@ class Run:
                         self.interrupted = self.finished = True
         return self
 
+    def refined(self, settings: Settings) -> Run:
+        """This run, not yet finished where these settings ask for more than its own did."""
+        self.finished = self.finished and not (self.converged and self.decrement >= settings.tol)
+        self.settings, self.converged = settings, self.converged and self.finished
+        return self
+
     def _note(self) -> None:
         """Enter the point in the history, once."""
         if not self.history or self.history[-1]["pass"] < self.n_passes:

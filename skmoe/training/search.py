@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from .watch import Watch
 
 #: Rows on which starts are compared and moves are made; where there are more, these stand for them.
 SEARCH_ROWS = 20_000
+
+#: Moves end when the next step promises less, in total nats; the best of them goes on.
+_ROUGH_TOL = 1e-2
 
 #: Runs whose objectives differ by less than this fraction are at the same optimum.
 _SAME = 1e-6
@@ -80,9 +84,12 @@ def search(
     whole = [runs[i] for i in ranked(runs)[:N_FINALISTS]]
     moves: list[Run] = []
     if move_budget and not whole[0].interrupted:
+        rough = max(settings.tol, _ROUGH_TOL)
         budget = move_budget * sum(run.n_passes for run in whole) / len(whole)
         with held_to_one_thread():
-            moves = walk(whole[0], budget, rng, settings, _Shifted(watch, len(runs)))
+            moves = walk(whole[0], budget, rng, replace(settings, tol=rough), _Shifted(watch, len(runs)))
+            best = [*runs, *moves][ranked([*runs, *moves])[0]]
+            best.refined(settings).advance(settings.max_passes)
     candidates = [*runs, *moves]
     n_passes = float(sum(run.n_passes for run in candidates))
     candidates = [candidates[i] for i in ranked(candidates)]

@@ -37,4 +37,4 @@ STARTS: dict[str, Start] = {
 }
 
 #: Those that ``init="auto"`` takes in turn.
-PORTFOLIO = ("hyperplanes", "tilt")
+PORTFOLIO = ("hyperplanes", "tilt", "lloyd_xy", "hyperplanes", "splitting")

@@ -14,11 +14,14 @@ import numpy as np
 
 from ...mixture import Mixture, Params, Sums
 from ...rows.chunk import Chunk
+from ..loop import Run, Settings
 
 Division = Iterable[np.ndarray]
 
 #: What is compared is first rounded to multiples of this: integer-weighted sums of such numbers are exact.
 _GRAIN = 2.0**-20
+#: Passes of a fit to given responsibilities.
+_GIVEN_PASSES = 30
 
 
 def trained_on(mixture: Mixture, chunks: Sequence[Chunk], division: Division, experts: tuple | None = None) -> Params:
@@ -54,6 +57,12 @@ class Divided(Mixture):
         responsibilities: Division | None = None,
     ) -> Sums:
         return super().sums(params, chunks, information=information, responsibilities=self.division)
+
+
+def trained_to(mixture: Mixture, chunks: Sequence[Chunk], division: Division) -> Params:
+    """Trained on given responsibilities: experts on their groups, gates that find the groups."""
+    given = Divided(mixture.tree, mixture.gates, mixture.experts, division=tuple(division))
+    return Run(given, even(mixture, chunks), chunks, Settings()).advance(_GIVEN_PASSES).params
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

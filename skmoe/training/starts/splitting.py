@@ -10,7 +10,7 @@ from ...mixture import Mixture, Params
 from ...rows.chunk import Chunk
 from ...tree import Tree
 from ..loop import Run, Settings
-from .division import rounded, trained_on
+from .division import rounded, trained_on, trained_to
 from .hyperplanes import hyperplanes
 
 #: Passes of each fit of two experts.
@@ -21,14 +21,38 @@ def splitting(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generato
     """Fits of two experts to the heaviest part, one after another, divide the rows among all leaves."""
     pair = Mixture.of(Tree.parse(2), mixture.gates[0], mixture.experts[0].expert)
     parts = [np.ones((1, len(chunk.weight))) for chunk in chunks]
-    for _ in range(mixture.tree.n_leaves - 1):
-        share = rounded(sum(part @ chunk.weight for part, chunk in zip(parts, chunks, strict=True)))
-        heaviest = int(share.argmax())
-        local = [c._replace(weight=c.weight * part[heaviest]) for c, part in zip(chunks, parts, strict=True)]
-        run = Run(pair, hyperplanes(pair, local, rng), local, Settings()).advance(_PASSES)
-        halves = [pair.posterior(run.params, chunk) for chunk in local]
-        parts = [
-            np.vstack([np.delete(part, heaviest, axis=0), part[heaviest] * half])
-            for part, half in zip(parts, halves, strict=True)
-        ]
+    while len(parts[0]) < mixture.tree.n_leaves:
+        parts = _split(pair, chunks, parts, _heaviest(chunks, parts), rng)
     return trained_on(mixture, chunks, parts)
+
+
+def nested(
+    small: Mixture, params: Params, first: int, mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator
+) -> Params:
+    """From a fit of fewer experts: one of them is split first, then the heaviest, until there are K."""
+    pair = Mixture.of(Tree.parse(2), mixture.gates[0], mixture.experts[0].expert)
+    parts = [small.posterior(params, chunk) for chunk in chunks]
+    while len(parts[0]) < mixture.tree.n_leaves:
+        which = first if len(parts[0]) == small.tree.n_leaves else _heaviest(chunks, parts)
+        parts = _split(pair, chunks, parts, which, rng)
+    return trained_to(mixture, chunks, parts)
+
+
+def _heaviest(chunks: Sequence[Chunk], parts: list[np.ndarray]) -> int:
+    return int(rounded(sum(part @ chunk.weight for part, chunk in zip(parts, chunks, strict=True))).argmax())
+
+
+def _split(
+    pair: Mixture, chunks: Sequence[Chunk], parts: list[np.ndarray], which: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """The parts with one of them divided by a fit of two experts to it; the halves stand last."""
+    local = [
+        chunk._replace(weight=chunk.weight * part[which], responses=chunk.responses[:1])
+        for chunk, part in zip(chunks, parts, strict=True)
+    ]
+    run = Run(pair, hyperplanes(pair, local, rng), local, Settings()).advance(_PASSES)
+    halves = [pair.posterior(run.params, chunk) for chunk in local]
+    return [
+        np.vstack([np.delete(part, which, axis=0), part[which] * half])
+        for part, half in zip(parts, halves, strict=True)
+    ]
