@@ -72,6 +72,7 @@ sphinx_gallery_conf = {
             "plot_gate_and_experts.py",
             "plot_motorcycle.py",
             "hierarchical.py",
+            "drift.py",
             "plot_tree_of_gates.py",
             "plot_number_of_experts.py",
             "plot_sample_weights.py",
