@@ -219,7 +219,11 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         growth = growth_of(self.n_experts)
         if growth is not None:
             check_can_grow(self, labels, task.mixture.gates[0])
-            return Plan(len(seeds), False, partial(grown, task.mixture, task.chunks, growth, seeds, **how))
+            return Plan(
+                len(seeds),
+                False,
+                partial(grown, task.mixture, task.chunks, growth, seeds, move_budget=self.move_budget, **how),
+            )
         begin = beginning(self.init, labels, previous, task, self.n_experts, seeds)
         # Moves seek the best optimum: not for averages, nor where the user says where to begin.
         seeking = begin.searched and self.combine_inits == "best" and task.mixture.tree.n_leaves > 1

@@ -58,7 +58,7 @@ class ConvergenceDisplay:
     >>> model = MoERegressor(n_experts=2, n_init=3, move_budget=4, random_state=0).fit(X, y)
     >>> display = ConvergenceDisplay.from_estimator(model)
     >>> len(display.objectives), bool(display.objectives[display.best][-1] == model.objective_)
-    (7, True)
+    (8, True)
     """
 
     passes: list[np.ndarray]

@@ -6,7 +6,8 @@ by h. What that gains over the leaf on these rows the whole gains at least, by J
     log p'(y | x) - log p(y | x)  >=  h (log f_pair - log f_k)
 
 So all leaves are tried for about the price of one pass each over the rows that they hold, all that pay are split at
-once, and no accepted split can make the fit worse. The same inequality says which pairs of leaves may be merged.
+once, and no accepted split can make the fit worse. The same inequality says which pairs of leaves may be merged. Moves
+follow every round of splits: without them a tree keeps the root that its first, poor question made.
 
 References
 ----------
@@ -32,7 +33,7 @@ from ..rows.thinning import gathered, held_out, thinned
 from ..tree import Path, Tree
 from .loop import Run, Settings
 from .records import stacked
-from .reseating import sides
+from .reseating import sides, walk
 from .restarts import held_to_one_thread, ranked
 from .search import SEARCH_ROWS, Found
 from .starts.division import even, trained_on
@@ -78,6 +79,7 @@ def grown(
     seeds: Sequence[int],
     *,
     settings: Settings,
+    move_budget: float = 0.0,
     keep_all: bool,
     n_jobs: int | None = None,
     watch: Watch | None = None,
@@ -98,7 +100,7 @@ def grown(
     def one(i: int) -> Grown:
         watch.began(i)
         rng, passed = np.random.default_rng(seeds[i]), partial(watch.passed, i)
-        grower = Grower(growth, mixture.gates[0], mixture.experts[0].expert, train, judges, settings, rng)
+        grower = Grower(growth, mixture.gates[0], mixture.experts[0].expert, train, judges, settings, rng, move_budget)
         run = grower.grown(passed)
         worth, n_passes = grower.worth(run), grower.n_passes * _n_rows(train) / _n_rows(chunks)
         if train is not chunks and not run.interrupted:
@@ -169,6 +171,7 @@ class Grower:
     judges: Sequence[Chunk]
     settings: Settings
     rng: np.random.Generator
+    move_budget: float = 0.0
     n_passes: float = 0.0
 
     def grown(self, passed: Callable[[Run], bool] | None = None) -> Run:
@@ -181,6 +184,8 @@ class Grower:
                 if not changes or run.interrupted:
                     break
                 run = self._run(*assembled(self._of, changed(taken_apart(run), changes)), passed)
+                if seek == self._splits and not run.interrupted:
+                    run = self._moved(run)
         return run
 
     def worth(self, run: Run) -> float:
@@ -213,6 +218,14 @@ class Grower:
                 tried.append(self._change(run, path, [leaf], rows, single, self._pair(rows, single)))
         paying = sorted((c for c in tried if c.profit > 0), key=lambda c: -c.profit)
         return paying[: self.growth.max_experts - len(parts.experts)]
+
+    def _moved(self, run: Run) -> Run:
+        """The best of the tree and what moves from it lead to: a split that was made early, when there was little to
+        judge it by, may stand in the wrong place."""
+        moves = walk(run, self.move_budget * run.n_passes, self.rng, self.settings, Watch())
+        for move in moves:
+            self._counted(move)
+        return [run, *moves][ranked([run, *moves])[0]]
 
     def _mergers(self, run: Run) -> list[Change]:
         """Mergers of two leaves that pay."""

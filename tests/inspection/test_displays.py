@@ -98,7 +98,7 @@ def test_a_search_over_a_pipeline_shows_its_best(make, data):
     ours, theirs = vars(make(search, X, y)), vars(make(inner, X, y))
     for name in ("proba", "coef", "intervals", "entropy", "objectives"):
         if name in ours:
-            np.testing.assert_array_equal(ours[name], theirs[name])
+            np.testing.assert_equal(ours[name], theirs[name])
 
 
 @every
