@@ -72,7 +72,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     n_init : int >= 1, default=5
         Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
     move_budget : float >= 0, default=0
-        What is spent on moves from the best start, in passes of a start that goes to its end: a move takes an expert
+        What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. 0 takes the best start as it
         is. Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
     combine_inits : {"best", "average"}, default="best"

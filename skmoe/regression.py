@@ -81,11 +81,11 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         wanted, ``expert_scale``, ``gate_coef``, ``gate_intercept``, like the fitted attributes.
     n_init : int >= 1, default=5
         Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
-    move_budget : float >= 0, default=17
-        What is spent on moves from the best start, in passes of a start that goes to its end: a move takes an expert
-        from its rows, sets it down among the rows of another, and trains on. The default makes a fit cost about twenty
-        single ones, and on small data ends at the best optimum known in four fits of five; 0 takes the best start as
-        it is.
+    move_budget : float >= 0, default=22
+        What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
+        from its rows, sets it down among the rows of another, and trains on. The default makes a fit cost up to
+        twenty-five single ones, and on small data ends at the best optimum known in four fits of five; 0 takes the
+        best start as it is.
         Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
     combine_inits : {"best", "average"}, default="best"
         ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
@@ -217,7 +217,7 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         scale_floor: float = 1e-3,
         init: Any = "auto",
         n_init: int = 5,
-        move_budget: float = 17,
+        move_budget: float = 22,
         combine_inits: str = "best",
         top_k: int | None = None,
         memory: int = 10,

@@ -222,7 +222,7 @@ class Grower:
     def _moved(self, run: Run) -> Run:
         """The best of the tree and what moves from it lead to: a split that was made early, when there was little to
         judge it by, may stand in the wrong place."""
-        moves = walk(run, self.move_budget * run.n_passes, self.rng, self.settings, Watch())
+        moves = walk([run], self.move_budget, self.rng, self.settings, Watch())
         for move in moves:
             self._counted(move)
         return [run, *moves][ranked([run, *moves])[0]]

@@ -64,23 +64,27 @@ def sides(chunks: Sequence[Chunk], shares: list[np.ndarray], rng: np.random.Gene
     return [1 / (1 + np.exp(-np.clip(scale * (a - edge), -30, 30))) for a in along]
 
 
-def walk(run: Run, n_passes: float, rng: np.random.Generator, settings: Settings, watch: Watch) -> list[Run]:
-    """Moves from where a run has ended, each trained until it ends or is plainly of no use.
+def walk(ended: Sequence[Run], budget: float, rng: np.random.Generator, settings: Settings, watch: Watch) -> list[Run]:
+    """Moves from where the first of some runs has ended, each trained until it ends or is plainly of no use.
 
     Parameters
     ----------
-    n_passes : float
-        Moves are made until their passes reach this.
+    ended : sequence of Run
+        Runs that went to their end.
+    budget : float
+        Passes of all moves together, in multiples of the mean of those runs, of starts and moves, that went to their
+        end. Starts alone would not do: where clusters are good starts they are near their end from the first.
 
     Returns
     -------
     list of Run
         Every move, in order.
     """
+    run, passes = ended[0], [run.n_passes for run in ended]
     mixture, chunks = run.mixture, run.chunks
     weight = sum(float(chunk.weight.sum()) for chunk in chunks)
     moves: list[Run] = []
-    while sum(move.n_passes for move in moves) < n_passes:
+    while sum(move.n_passes for move in moves) < budget * np.mean(passes):
         i = len(moves)
         watch.began(i)
         start = reseated(mixture, run.params, chunks, rng)
@@ -90,8 +94,9 @@ def walk(run: Run, n_passes: float, rng: np.random.Generator, settings: Settings
         moves.append(move)
         if move.interrupted:
             break
-        if move.finished and move.objective > bar:
-            run = move
+        if move.finished:
+            passes.append(move.n_passes)
+            run = move if move.objective > bar else run
     return moves
 
 

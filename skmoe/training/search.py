@@ -69,8 +69,8 @@ def search(
     thin : bool
         Whether to search on a part of the rows where there are more than `SEARCH_ROWS`, and go on from there on all.
     move_budget : float
-        Passes of all moves from the best start together (see `skmoe.training.reseating`), in multiples of those of a
-        start that goes to the end.
+        Passes of all moves from the best start together, in multiples of those of a run that goes to its end (see
+        `skmoe.training.reseating`).
     keep_all : bool
         Whether every start goes to the end (averages; no moves), or the best few (a single fit).
     """
@@ -85,9 +85,8 @@ def search(
     moves: list[Run] = []
     if move_budget and not whole[0].interrupted:
         rough = max(settings.tol, _ROUGH_TOL)
-        budget = move_budget * sum(run.n_passes for run in whole) / len(whole)
         with held_to_one_thread():
-            moves = walk(whole[0], budget, rng, replace(settings, tol=rough), _Shifted(watch, len(runs)))
+            moves = walk(whole, move_budget, rng, replace(settings, tol=rough), _Shifted(watch, len(runs)))
             best = [*runs, *moves][ranked([*runs, *moves])[0]]
             best.refined(settings).advance(settings.max_passes)
     candidates = [*runs, *moves]
