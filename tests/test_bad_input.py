@@ -450,7 +450,7 @@ def interrupt(monkeypatch, error):
     steps, step = iter(range(100)), Run._step
 
     def failing(self, direction):
-        if next(steps) == 6:
+        if next(steps) == 2:
             raise error
         step(self, direction)
 
