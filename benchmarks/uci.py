@@ -93,7 +93,7 @@ class Problem(NamedTuple):
             gate_alpha=candidate.ridge,
             scale_floor=max(1e-3, self.resolution / np.sqrt(12) / self.y.std()),  # the sd of rounding
             n_init=1 if combine == "grown" else self.n_init,
-            combine_inits="average" if combine == "average" else "best",
+            combine_inits="best" if combine == "grown" else combine,
             max_iter=300,
             tol=0.1,
             random_state=0,
@@ -163,6 +163,7 @@ def main() -> None:
         print("\n| model | NLL | NLL on the grid | RMSE | interval score, 90 % | coverage |\n|---|---|---|---|---|---|")
         for label, candidate, combine in (
             (f"mixture ({choice})", choice, "average"),
+            ("the same, stacked", choice, "stack"),
             ("the same, best alone", choice, "best"),
             ("the same columns, grown", choice, "grown"),
             (f"nothing chosen ({NOTHING_CHOSEN})", NOTHING_CHOSEN, "average"),

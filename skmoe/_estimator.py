@@ -17,9 +17,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
+from ._criteria import Criteria
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
-from ._validation import check_enough_rows, check_labels_of_experts, check_weight, check_X
+from ._validation import check_enough_rows, check_labels_of_experts, check_X
 from .diagnosis import Trouble, troubles
 from .experts.protocol import Expert
 from .fitted_tree import TrainingRows, described
@@ -29,12 +30,14 @@ from .model import FittedMixture, Task, averaged
 from .outputs import joined
 from .responses import Summary
 from .routing import RoutingReport, routing_report
+from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
 from .summary import summary_table
 from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
+from .training.stacking import stacked
 from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
 from .tree import Tree
@@ -48,7 +51,7 @@ class Plan(NamedTuple):
     carry_out: Callable[..., Found]
 
 
-class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
+class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -61,7 +64,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         "init": [StrOptions({"auto", *STARTS}), list, dict, HasMethods(["fit", "predict"])],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "move_budget": [Interval(Real, 0, None, closed="left")],
-        "combine_inits": [StrOptions({"best", "average"})],
+        "combine_inits": [StrOptions({"best", "average", "stack"})],
         "top_k": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [Interval(Integral, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -173,10 +176,11 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
         rows = TrainingRows(task.chunks, coded, weight)
-        self._record(averaged(self._members), runs, rows)
-        if self.combine_inits == "average":
+        weights = self._weights(runs, task.chunks)
+        self._record(averaged(self._members, weights), runs, rows)
+        if self.combine_inits != "best":
             views = zip(self._members, runs, strict=True)
-            self.members_ = [self._member(m, run, rows) for m, run in views]
+            self.members_, self.member_weights_ = [self._member(m, run, rows) for m, run in views], weights
         for watch in callbacks:
             watch.finish()
         mass = self.expert_share_ * len(runs) * sum(float(chunk.weight.sum()) for chunk in task.chunks)
@@ -212,8 +216,7 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _plan(self, task: Task, labels: np.ndarray | None, previous: list[FittedMixture]) -> Plan:
         """How the fit will be searched for: by starts and moves, or by growing trees."""
-        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
-        how = {"settings": settings, "keep_all": self.combine_inits == "average", "n_jobs": self.n_jobs}
+        how = {"settings": self._settings(), "keep_all": self.combine_inits != "best", "n_jobs": self.n_jobs}
         rng = check_random_state(self.random_state)
         *seeds, last = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1).tolist()
         growth = growth_of(self.n_experts)
@@ -231,6 +234,9 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         how |= {"thin": begin.searched, "move_budget": move_budget, "rng": np.random.default_rng(last)}
         return Plan(len(begin.starts), move_budget > 0, partial(search, task.mixture, task.chunks, begin.starts, **how))
 
+    def _settings(self) -> Settings:
+        return Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
+
     def _train(self, plan: Plan, watch: Watch) -> list[Run]:
         """The runs that are kept, best first."""
         found = plan.carry_out(watch=watch)
@@ -240,6 +246,14 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         self.move_histories_ = [run.history for run in found.moves]
         self.n_passes_ = found.n_passes
         return found.kept
+
+    def _weights(self, runs: Sequence[Run], chunks: Sequence[Chunk]) -> np.ndarray:
+        """How much each of the runs weighs in their average."""
+        if self.combine_inits != "stack" or len(runs) == 1:
+            return np.full(len(runs), 1.0 / len(runs))
+        weights, n_passes = stacked(runs, chunks, self._settings(), self.n_jobs)
+        self.n_passes_ += n_passes
+        return weights
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
 
@@ -331,48 +345,6 @@ class MixtureOfExperts(Modular, CallbackSupportMixin, BaseEstimator, ABC):
         """
         X, coded = self._rows_and_response(X, y)
         return self._fitted.evaluate(X, coded).log_prob
-
-    def aic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Akaike's criterion ``-2 log L + 2 n_parameters_``; lower is better.
-
-        Counts all parameters as free, so it compares models best where the ridges are small.
-        """
-        log_likelihood, _, _ = self._criterion(X, y, sample_weight, "aic")
-        return -2 * log_likelihood + 2 * self.n_parameters_
-
-    def bic(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Schwarz's criterion ``-2 log L + n_parameters_ log n``, n the sum of weights; lower is better.
-
-        L is the likelihood of y given x. A Gaussian gate does not maximise it, and its parameters are those of the
-        joint density: one normal density of x too many, whatever the number of experts. Both make the criterion too
-        high beside that of other gates; compare those by held-out `log_prob`.
-        """
-        log_likelihood, n, _ = self._criterion(X, y, sample_weight, "bic")
-        return -2 * log_likelihood + self.n_parameters_ * float(np.log(n))
-
-    def icl(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Integrated completed likelihood: `bic` plus twice the entropy of the responsibilities; lower is better.
-
-        References
-        ----------
-        Biernacki, Celeux & Govaert (2000). https://doi.org/10.1109/34.865189
-        """
-        log_likelihood, n, entropy = self._criterion(X, y, sample_weight, "icl")
-        return -2 * log_likelihood + self.n_parameters_ * float(np.log(n)) + 2 * entropy
-
-    def _criterion(self, X: Any, y: Any, sample_weight: Any, name: str) -> tuple[float, float, float]:
-        """Log-likelihood, sum of weights and total entropy of the responsibilities."""
-        check_is_fitted(self)
-        if len(getattr(self, "members_", [])) > 1:
-            raise ValueError(
-                f"{name} compares maximum-likelihood fits, and an average of {len(self.members_)} fits is none. "
-                f"Use members_[0].{name}(X, y), or fit with combine_inits='best'."
-            )
-        X, coded = self._rows_and_response(X, y)
-        weight = check_weight(sample_weight, X)
-        log_prob, h = self._fitted.evaluate(X, coded)
-        entropy = -(h * np.log(np.where(h > 0, h, 1.0))).sum(axis=1)
-        return float(log_prob @ weight), float(weight.sum()), float(entropy @ weight)
 
     def routing_report(self, X: Any, y: Any = None) -> RoutingReport:
         """Usage and entropies of the experts over rows: of the gate, or with y of the responsibilities."""

@@ -75,10 +75,10 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. 0 takes the best start as it
         is. Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
-    combine_inits : {"best", "average"}, default="best"
+    combine_inits : {"best", "average", "stack"}, default="best"
         ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
         end and their densities are averaged, which predicts better and can still be read expert by expert, at
-        ``n_init`` times the cost.
+        ``n_init`` times the cost. ``"stack"``: the fits are weighed by what they say of held-out rows, five folds.
     top_k : int >= 1 or None, default=None
         Predict with the k most probable experts of each row, renormalised (1 is a hard choice); None means all. Acts on
         ``predict*``, ``predict_proba`` and ``sample``, never on ``log_prob``, ``gate_proba`` or ``responsibilities``.
@@ -150,6 +150,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         Free parameters.
     members_ : list of MoEClassifier
         The single fits of an average, best objective first.
+    member_weights_ : ndarray of shape (n_init,)
+        How much each of them weighs: equal in an average, chosen where fits are stacked.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .gates import EqualGate, Gate
+from .gates import ConstantGate, EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
 from .rows.chunk import CHUNK_ROWS, Chunk
 from .rows.columns import Columns
@@ -172,17 +172,17 @@ class Task(NamedTuple):
         return FittedMixture(*mixture.rearranged(params, order), self.gate, self.expert)
 
 
-def averaged(members: Sequence[FittedMixture]) -> FittedMixture:
+def averaged(members: Sequence[FittedMixture], weights: np.ndarray) -> FittedMixture:
     """The average of the densities of fits of the same kind: one tree whose root ignores x.
 
-    .. math:: p(y \\mid x) = \\frac1M \\sum_m p_m(y \\mid x)
+    .. math:: p(y \\mid x) = \\sum_m \\pi_m p_m(y \\mid x)
     """
     if len(members) == 1:
         return members[0]
     tree = Tree(tuple(member.tree.nested for member in members))
-    root = EqualGate()
+    root = EqualGate() if np.ptp(weights) == 0 else ConstantGate()
     gates: list[Gate] = [root]
-    gate_params: list[Any] = [root.start(len(members), 1)]
+    gate_params: list[Any] = [root.given(np.log(weights)[:, None])]
     for member in members:
         if member.tree.nested:  # a single expert hangs under the root without a gate of its own
             gates += member.mixture.gates

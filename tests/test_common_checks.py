@@ -29,6 +29,7 @@ ESTIMATORS = pytest.mark.parametrize("estimator", [MoERegressor(), MoEClassifier
         for n_experts in (1, 3, (2, 2))
         for combine_inits in ("best", "average")
     ]
+    + [make(3, n_init=2, combine_inits="stack") for make in (MoERegressor, MoEClassifier)]
     + [make(2, gate=GaussianGate("diag"), n_init=2) for make in (MoERegressor, MoEClassifier)]
 )
 def test_common_check(estimator, check):

@@ -77,11 +77,11 @@ def coefficients(kind):
 
 @KINDS
 @SHAPES
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_attributes(kind, n_experts, combine_inits):
     X, y = data_of(kind)
     model = fitted(kind, n_experts, combine_inits=combine_inits)
-    n_members = 2 if combine_inits == "average" else 1
+    n_members = 2 if combine_inits != "best" else 1
     k = n_leaves(n_experts) * n_members
     n_branches = {1: 1, 3: 3, (2, 3): 8, ((2, 2), 3): 11}[n_experts] * n_members
     if n_members == 2:
@@ -98,7 +98,7 @@ def test_attributes(kind, n_experts, combine_inits):
     assert_allclose(model.expert_share_, model.responsibilities(X, y).mean(axis=0), atol=1e-12)
     assert model.n_features_in_ == 4
     assert model.start_objectives_.shape == (2,)
-    assert hasattr(model, "members_") == (combine_inits == "average")
+    assert hasattr(model, "members_") == (combine_inits != "best")
     for name in ("expert_scale_", "scale_floor_"):
         assert hasattr(model, name) == (kind == "numbers")
     if kind == "numbers":
@@ -231,7 +231,7 @@ def test_log_prob_and_responsibilities_by_hand(kind):
 
 
 @pytest.mark.parametrize("kind", ["numbers", "counts"])
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_log_prob_is_that_of_the_predictive_distribution(kind, combine_inits):
     X, y = data_of(kind)
     model = fitted(kind, combine_inits=combine_inits)
@@ -388,7 +388,7 @@ def test_class_weight_raises_the_recall_of_a_rare_class():
 
 
 @KINDS
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_summary(kind, combine_inits):
     X, y = data_of(kind)
     frame = pd.DataFrame(X, columns=NAMES)
@@ -444,7 +444,7 @@ def test_repr():
     assert [line[:16].rstrip() for line in lines[:4]] == ["6 experts", "all rows", "├── branch 0", "│   ├── expert 0"]
 
 
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_verbose_prints_a_line_a_start_or_move(combine_inits, capsys):
     X, y = data_of("numbers")
     model = model_of("numbers", n_init=4, move_budget=3, combine_inits=combine_inits, verbose=1).fit(X, y)
@@ -532,7 +532,7 @@ def test_experts_of_several_families():
 @pytest.mark.parametrize(
     "expert", [["gaussian", "student_t"], [StudentT(), Gaussian()], [Poisson(), "poisson"]], ids=str
 )
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_lists_of_experts(expert, combine_inits):
     X, y = data_of("counts")
     model = model_of("numbers", 2, expert=expert, combine_inits=combine_inits).fit(X, y)
@@ -650,7 +650,7 @@ def test_response_and_weights_as_series(library):
 
 
 @KINDS
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_clone_and_pickle(kind, combine_inits):
     X, y = data_of(kind)
     model = fitted(kind, combine_inits=combine_inits)

@@ -109,7 +109,7 @@ def test_density_by_hand(n_experts):
     assert model.objective_ == pytest.approx(model.log_likelihood_ - ridge / 2 - gate_ridge / 2, rel=1e-10)
 
 
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_moments_and_marginals_by_hand(combine_inits):
     X, _ = data()
     model = fitted(combine_inits=combine_inits)
@@ -150,7 +150,7 @@ def test_draws_of_a_row_come_from_one_expert():
 # -- invariants --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("combine_inits", ["best", "average"])
+@pytest.mark.parametrize("combine_inits", ["best", "average", "stack"])
 def test_integer_weights_are_repeated_rows(combine_inits):
     X, y = data()
     count = np.random.default_rng(3).integers(0, 4, size=len(y))

@@ -8,6 +8,9 @@ import numpy as np
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 
+#: Parts of the rows of which one judges what the others trained.
+FOLDS = 5
+
 
 def thinned(chunks: Sequence[Chunk], n_rows: int) -> Sequence[Chunk]:
     """Rows at equal steps of cumulative weight along an order of their contents, or all where they are not more.
@@ -32,8 +35,10 @@ def gathered(chunks: Sequence[Chunk], rows: np.ndarray, weight: np.ndarray) -> t
     return tuple(_one(chunks, rows[i : i + CHUNK_ROWS], weight[i : i + CHUNK_ROWS]) for i in firsts)
 
 
-def held_out(chunks: Sequence[Chunk]) -> tuple[tuple[Chunk, ...], tuple[Chunk, ...]]:
+def held_out(chunks: Sequence[Chunk], fold: int = FOLDS - 1) -> tuple[tuple[Chunk, ...], tuple[Chunk, ...]]:
     """Rows that train, and a fifth of them that judge: every fifth unit of weight along the order of `thinned`.
+
+    The five folds, counted from 0, make every row judge once.
 
     A row of weight 2 may be one that trains and one that judges, as two rows that are alike may be.
     """
@@ -41,7 +46,8 @@ def held_out(chunks: Sequence[Chunk]) -> tuple[tuple[Chunk, ...], tuple[Chunk, .
     order = _order(chunks)
     ends = np.concatenate([[0.0], np.cumsum(weight[order])])
     judging = np.empty_like(weight)
-    judging[order] = np.diff(np.floor(ends / 5) + np.maximum(ends % 5 - 4, 0))
+    ends += FOLDS - 1 - fold
+    judging[order] = np.diff(np.floor(ends / FOLDS) + np.maximum(ends % FOLDS - (FOLDS - 1), 0))
     train, judge = np.flatnonzero(weight - judging > 0), np.flatnonzero(judging > 0)
     return gathered(chunks, train, (weight - judging)[train]), gathered(chunks, judge, judging[judge])
 
