@@ -25,6 +25,7 @@ extensions = [
     "mathml",
     "myst_parser",
     "numpydoc",
+    "optima",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
