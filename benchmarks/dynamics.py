@@ -45,7 +45,7 @@ def boosting() -> GridSearchCV:
 
 def network() -> Any:
     grid = {"mlpregressor__alpha": [1e-4, 1e-2, 1.0]}
-    layers = MLPRegressor((100, 100), early_stopping=True, max_iter=500, random_state=0)
+    layers = MLPRegressor(hidden_layer_sizes=(100, 100), early_stopping=True, max_iter=500, random_state=0)
     return GridSearchCV(make_pipeline(StandardScaler(), layers), grid, cv=3)
 
 

@@ -21,8 +21,10 @@ from ..rows.thinning import FOLDS, held_out
 from .loop import Run, Settings
 from .restarts import held_to_one_thread
 
-#: Rows' worth of equal weights that the rows are outvoted by, for every fit: keeps few rows from going to extremes.
-_PRIOR = 1.0
+#: Rows' worth of equal weights, for every fit. Fits that go on from where they ended have not quite forgotten the rows
+#: that judge them. In twenty splits each, nats a row lost against equal weights with 1, 5, 20, 100 rows (squares of
+#: columns, K=8, ten fits): yacht .038 .002 -.005 -.002; concrete .008 .003 .000 .000.
+PRIOR = 20.0
 #: EM ends when its next step promises less than this, in nats a row.
 _GAIN, _MOST_STEPS = 1e-9, 10_000
 
@@ -37,7 +39,7 @@ class Stacked(NamedTuple):
 def stacked(runs: Sequence[Run], chunks: Sequence[Chunk], settings: Settings, n_jobs: int | None = None) -> Stacked:
     """Weights of fits whose average says most of held-out rows.
 
-    .. math:: \\max_\\pi \\sum_i w_i \\log \\sum_m \\pi_m \\, p_m^{(-i)}(y_i \\mid x_i)
+    .. math:: \\max_\\pi \\sum_i w_i \\log \\sum_m \\pi_m \\, p_m^{(-i)}(y_i \\mid x_i) + 20 \\sum_m \\log \\pi_m
 
     Every run goes on from where it ended, on four fifths of the rows at a time, and so stays the fit that is weighed;
     from scratch it would be another.
@@ -61,10 +63,9 @@ def stacked(runs: Sequence[Run], chunks: Sequence[Chunk], settings: Settings, n_
 def proportions(log_prob: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Proportions of a mixture of given densities, (n_fits, n_rows), by EM: the problem is concave."""
     share = np.full(len(log_prob), 1.0 / len(log_prob))
-    prior = _PRIOR * np.ones(len(log_prob))
     for _ in range(_MOST_STEPS):
         responsibilities = normalized(log_prob + np.log(share)[:, None])[1]
-        mass = responsibilities @ weight + prior
+        mass = responsibilities @ weight + PRIOR
         # By concavity no proportions are better than these by more than the largest ratio promises.
         promise = np.max(mass / share) / mass.sum() - 1
         share = mass / mass.sum()

@@ -16,7 +16,7 @@ from skmoe.gates import SoftmaxGate
 from skmoe.mixture import Mixture
 from skmoe.rows.thinning import FOLDS, held_out
 from skmoe.training.loop import Run, Settings
-from skmoe.training.stacking import proportions, stacked
+from skmoe.training.stacking import PRIOR, proportions, stacked
 from skmoe.training.starts import STARTS
 from skmoe.tree import Tree
 from tests.training.test_search import chunks_of
@@ -31,7 +31,7 @@ def test_proportions_are_those_of_a_general_optimiser(seed):
 
     def loss(z):
         log_share = z - logsumexp(z)
-        return -logsumexp(log_prob + log_share[:, None], axis=0) @ weight - log_share.sum()
+        return -logsumexp(log_prob + log_share[:, None], axis=0) @ weight - PRIOR * log_share.sum()
 
     best = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-9}).x
     assert_allclose(proportions(log_prob, weight), np.exp(best - logsumexp(best)), atol=1e-5)
@@ -84,14 +84,14 @@ def test_the_density_is_that_of_the_weighed_fits(kind):
     assert model.n_passes_ > average.n_passes_
 
 
-def test_a_fit_without_training_weighs_next_to_nothing():
+def test_a_fit_without_training_weighs_little():
     chunks = chunks_of(X, y)
     mixture = Mixture.of(Tree.parse(4), SoftmaxGate(0.01), LinearExpert(Gaussian()))
     start = STARTS["hyperplanes"](mixture, chunks, np.random.default_rng(0))
     trained, untrained = (Run(mixture, start, chunks, Settings()) for _ in range(2))
     trained.advance(200)
     weights, n_passes = stacked([untrained, trained], chunks, Settings(max_passes=1))
-    assert weights[0] < 0.05
+    assert PRIOR / (len(X) + 2 * PRIOR) < weights[0] < 0.15
     assert n_passes == pytest.approx(2 * FOLDS * (1 - 1 / FOLDS))
 
 
