@@ -100,7 +100,7 @@ def test_an_accepted_split_never_lowers_the_likelihood(seed):
             break
         new_mixture, params = assembled(grower._of, changed(taken_apart(run), changes))
         log_likelihood = new_mixture.sums(params, task.chunks).log_likelihood
-        price = sum(new_mixture.n_free(params) - mixture.n_free(run.params) for _ in [0])
+        price = new_mixture.n_free(params) - mixture.n_free(run.params)
         promised = sum(change.profit for change in changes) + 0.5 * np.log(len(y)) * price
         assert log_likelihood >= run.point.sums.log_likelihood + promised - 0.02 * abs(promised)
         run, mixture = Run(new_mixture, params, task.chunks, Settings()).advance(1000), new_mixture
