@@ -29,8 +29,8 @@ def _draw(app: Sphinx) -> None:
         curve = result["curve"]
         ax.plot(np.arange(1, len(curve) + 1), curve, color="black", lw=2, label="default fit")
         ax.set_title(f"{name}, K = {result['n_experts']}", fontsize=9)
-    figure.supxlabel("cost, in single starts", fontsize=9)
-    figure.supylabel("probability of the best optimum known", fontsize=9)
+    axes[1, 2].set_xlabel("cost, in single starts", fontsize=9)
+    figure.supylabel("probability of the best of 200 starts", fontsize=9)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     figure.savefig(folder / "optima.svg")
     plt.close(figure)
