@@ -34,12 +34,10 @@ class Modular:
     init: Any
     warm_start: bool
     n_experts_: int
-    memory: int
-    tol: float
-    max_iter: int
     _members: list[FittedMixture]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
     _record: Callable[..., None]
+    _settings: Callable[[], Settings]
 
     def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Factors (class weights) on the sample weights of coded rows (n_rows, n_outputs)."""
@@ -143,7 +141,7 @@ class Modular:
         old = self._members[0]
         seen = weight > 0
         chunks = array_rows(old.mixture, old.gate, old.expert, X[seen], coded[seen], (weight * factor)[seen])
-        settings = Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
+        settings = self._settings()
         run = train(old, chunks, settings)
         mixture = Mixture(run.mixture.tree, run.mixture.gates, run.mixture.experts)
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
