@@ -360,4 +360,5 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         pandas.DataFrame
         """
         check_is_fitted(self)
-        return summary_table(self)
+        coefficients = (getattr(self, "expert_scale_", None), self.expert_intercept_, self.expert_coef_)
+        return summary_table(self.expert_share_, *coefficients, names=self._names(), labels=self._output_labels())

@@ -12,9 +12,9 @@ from sklearn.frozen import FrozenEstimator
 from .gates import Gate
 from .mixture import Mixture, Params
 from .model import FittedMixture, Task
+from .records import same_kind
 from .rows.chunk import Chunk
 from .training.growth import Growth
-from .training.records import same_kind
 from .training.search import Start
 from .training.starts import PORTFOLIO, STARTS
 from .training.starts.division import trained_to

@@ -15,12 +15,12 @@ from ._validation import check_weight
 from .fitted_tree import TrainingRows
 from .mixture import Mixture, Params
 from .model import FittedMixture
+from .records import ravel, unravel
 from .rows.chunk import Chunk
 from .rows.source import array_rows
 from .training.adding import added
 from .training.frozen import Frozen, of_experts
 from .training.loop import Run, Settings
-from .training.records import ravel, unravel
 from .training.restarts import held_to_one_thread, ranked
 
 #: Trains something of a fitted mixture on rows.

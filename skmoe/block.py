@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
-from .training.records import add
+from .records import add
 
 
 class Block(ABC):

@@ -19,9 +19,9 @@ import numpy as np
 from .block import Block
 from .experts.protocol import Expert
 from .gates.protocol import Gate
+from .records import add
 from .rows.chunk import Chunk
 from .rows.design import Design
-from .training.records import add
 from .tree import Ordering, Tree
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from .gates import ConstantGate, EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
+from .records import stacked
 from .rows.chunk import CHUNK_ROWS, Chunk
 from .rows.columns import Columns
 from .rows.source import array_rows
-from .training.records import stacked
 from .tree import Tree
 
 #: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..families.links import Link, Linked
 from ..families.protocol import Family, Theta
+from ..newton import solve_information
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
-from ..training.newton import solve_information
 from .protocol import Expert, ExpertForward
 
 #: Largest move of a scale or shape coordinate in one M-step: beyond it the quadratic picture says nothing.

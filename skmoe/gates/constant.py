@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..newton import solve_information
 from ..rows.design import Design
-from ..training.newton import solve_information
 from .contrasts import contrasts, one_more
 from .protocol import Gate, GateForward
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..block import Block
+from ..newton import solve_information
 from ..rows.design import Design, Standardizer
-from ..training.newton import solve_information
 from .contrasts import contrast_pairs, contrasts, one_more
 from .protocol import Gate, GateForward
 

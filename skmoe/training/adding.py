@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..mixture import Leaves, Mixture, Params
+from ..records import stacked
 from ..rows.chunk import Chunk
 from ..tree import Tree
 from .frozen import Frozen, all_of, of_experts
 from .loop import Run, Settings
-from .records import stacked
 from .restarts import held_to_one_thread, ranked
 from .starts.division import Divided, rounded
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..mixture import Mixture, Params, Sums
-from .records import add, ravel, unravel
+from ..records import add, ravel, unravel
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ from joblib import Parallel, delayed
 from ..experts.protocol import Expert
 from ..gates.protocol import Gate
 from ..mixture import Mixture, Params
+from ..records import stacked
 from ..rows.chunk import Chunk
 from ..rows.thinning import gathered, held_out, thinned
 from ..tree import Path, Tree
 from .loop import Run, Settings
-from .records import stacked
 from .reseating import sides, walk
 from .restarts import held_to_one_thread, ranked
 from .search import SEARCH_ROWS, Found

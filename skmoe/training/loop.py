@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..mixture import Mixture, Params, Sums
+from ..records import ravel, unravel
 from ..rows.chunk import Chunk
 from .memory import Memory
-from .records import ravel, unravel
 
 #: A run that uses its memory stops only with this many pairs in it: with an empty memory the promise understates the
 #: distance (a run ended 4.5 nats short).

@@ -15,12 +15,12 @@ from scipy.linalg import block_diag
 from skmoe.gates import softmax
 from skmoe.mixture import Mixture, Params, Sums
 from skmoe.model import FittedMixture
+from skmoe.records import ravel, unravel
 from skmoe.rows.chunk import Chunk
 from skmoe.rows.columns import Columns
 from skmoe.rows.design import Design
 from skmoe.rows.source import array_rows
 from skmoe.training.loop import Run, Settings
-from skmoe.training.records import ravel, unravel
 from skmoe.tree import Tree
 
 

@@ -25,11 +25,11 @@ from skmoe.gates.gaussian import GaussianParams, softmax_from_gaussian
 from skmoe.gates.normals import FORMS, NormalParams
 from skmoe.inspection import ExpertDisplay, GateDisplay, explain
 from skmoe.mixture import Mixture
+from skmoe.records import ravel, unravel
 from skmoe.rows.columns import Columns
 from skmoe.rows.design import Design, Standardizer
 from skmoe.rows.source import array_rows
 from skmoe.training.loop import Run, Settings
-from skmoe.training.records import ravel, unravel
 from skmoe.training.starts import STARTS
 from skmoe.tree import Tree
 

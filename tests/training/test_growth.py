@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skmoe import MoEClassifier, MoERegressor
+from skmoe.records import ravel
 from skmoe.rows.thinning import held_out
 from skmoe.training.growth import Change, Grower, Growth, assembled, changed, taken_apart
 from skmoe.training.loop import Run, Settings
-from skmoe.training.records import ravel
 from skmoe.training.starts.division import even
 
 

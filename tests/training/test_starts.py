@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_regression
-from skmoe.training.records import ravel
+from skmoe.records import ravel
 from skmoe.training.starts import STARTS
 from skmoe.training.starts.division import labelled, rounded
 from skmoe.training.starts.lloyd import quantile_bins

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...gates.gaussian import GaussianGate, softmax_from_gaussian
 from ...mixture import Mixture, Params
+from ...records import same_kind
 from ...rows.chunk import Chunk
 from ...tree import Tree
 from ..loop import Run, Settings
-from ..records import same_kind
 from .division import even, trained_on
 from .hyperplanes import hyperplanes
 

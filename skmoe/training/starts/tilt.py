@@ -8,8 +8,8 @@ from itertools import repeat
 import numpy as np
 
 from ...mixture import Mixture, Params
+from ...records import ravel, unravel
 from ...rows.chunk import Chunk
-from ..records import ravel, unravel
 from .division import even
 
 #: Spread of the perturbation of the one-expert fit, in unconstrained coordinates.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skmoe.training.records import add, ravel, same_kind, unravel
+from skmoe.records import add, ravel, same_kind, unravel
 
 
 class Inner(NamedTuple):
