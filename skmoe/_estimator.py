@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from ._criteria import Criteria
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._validation import check_enough_rows, check_labels_of_experts, check_X
-from .diagnosis import Trouble, troubles
+from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
 from .fitted_tree import TrainingRows, described
 from .gates import GATES, Gate
@@ -137,15 +136,15 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         """
         self._validate_params()
         if self.freeze is not None:
-            return self._fit_around(X, y, sample_weight)
+            warn(self._fit_around(X, y, sample_weight, init_labels))
+            return self
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
             delattr(fresh, name)
         troubles = fresh._fit(
             X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
         )
-        for category, sentence in troubles:
-            warnings.warn(sentence, category, stacklevel=2)
+        warn(troubles)
         self.__dict__ = fresh.__dict__
         return self
 
@@ -154,13 +153,17 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         self, X: Any, y: Any, sample_weight: Any, init_labels: Any, previous: list[FittedMixture]
     ) -> list[Trouble]:
         """Set the fitted attributes; returns what there is to warn of."""
-        tree = Tree(()) if growth_of(self.n_experts) else Tree.parse(self.n_experts)
+        growth = growth_of(self.n_experts)
+        if growth is not None:
+            check_can_grow(self, init_labels, self._gate())
+        tree = Tree(()) if growth is not None else Tree.parse(self.n_experts)
+        leaves = np.arange(tree.n_leaves)
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
-            tree = tree.canonical().tree  # branches are ordered by their share at the end
+            tree, _, _, leaves = tree.canonical()  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
-        labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)
+        labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
         seen = weight > 0  # a row of weight zero is not there
         if not seen.all():
             X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
@@ -175,23 +178,20 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         watches: list[Watch] = [Printed(plan.n_starts)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
-        rows = TrainingRows(task.chunks, coded, weight)
-        weights = self._weights(runs, task.chunks)
-        self._record(averaged(self._members, weights), runs, rows)
-        if self.combine_inits != "best":
-            views = zip(self._members, runs, strict=True)
-            self.members_, self.member_weights_ = [self._member(m, run, rows) for m, run in views], weights
+        self._conclude(runs, TrainingRows(task.chunks, coded, weight), self._weights(runs, task.chunks))
         for watch in callbacks:
             watch.finish()
         mass = self.expert_share_ * len(runs) * sum(float(chunk.weight.sum()) for chunk in task.chunks)
         return troubles(runs, self._fitted, mass, task.chunks, n_distinct, self.max_iter)
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
-        gate = GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
         experts = self._experts(tree)
         if isinstance(experts, list):
-            return Mixture.of(tree, gate, [expert.adapted(coded, weight) for expert in experts])
-        return Mixture.of(tree, gate, experts.adapted(coded, weight))
+            return Mixture.of(tree, self._gate(), [expert.adapted(coded, weight) for expert in experts])
+        return Mixture.of(tree, self._gate(), experts.adapted(coded, weight))
+
+    def _gate(self) -> Gate:
+        return GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
 
     def _columns(self, original: Any, X: np.ndarray, weight: np.ndarray) -> tuple[Columns, Columns]:
         """What gates and experts see; one object where both see the same."""
@@ -199,7 +199,9 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         gate = selected(self.gate_features, original, names, X.shape[1], "gate_features")
         expert = selected(self.expert_features, original, names, X.shape[1], "expert_features")
         if not gate.size:
-            raise ValueError("gate_features selects no column. For a gate that ignores x use gate='constant'.")
+            raise ValueError(
+                "gate_features selects no column. For a gate that ignores x leave it out and use gate='constant'."
+            )
         expert_columns = Columns.of(X, weight, expert)
         return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate)), expert_columns
 
@@ -221,7 +223,6 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         *seeds, last = rng.randint(np.iinfo(np.int32).max, size=self.n_init + 1).tolist()
         growth = growth_of(self.n_experts)
         if growth is not None:
-            check_can_grow(self, labels, task.mixture.gates[0])
             return Plan(
                 len(seeds),
                 False,
@@ -240,11 +241,7 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
     def _train(self, plan: Plan, watch: Watch) -> list[Run]:
         """The runs that are kept, best first."""
         found = plan.carry_out(watch=watch)
-        self.start_objectives_ = np.array([run.objective for run in found.starts])
-        self.start_histories_ = [run.history for run in found.starts]
-        self.move_objectives_ = np.array([run.objective for run in found.moves])
-        self.move_histories_ = [run.history for run in found.moves]
-        self.n_passes_ = found.n_passes
+        self._report(found)
         return found.kept
 
     def _weights(self, runs: Sequence[Run], chunks: Sequence[Chunk]) -> np.ndarray:
@@ -256,6 +253,21 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         return weights
 
     # -- fitted attributes ---------------------------------------------------------------------------------------------
+
+    def _report(self, found: Found) -> None:
+        """What the search met."""
+        self.start_objectives_ = np.array([run.objective for run in found.starts])
+        self.start_histories_ = [run.history for run in found.starts]
+        self.move_objectives_ = np.array([run.objective for run in found.moves])
+        self.move_histories_ = [run.history for run in found.moves]
+        self.n_passes_ = found.n_passes
+
+    def _conclude(self, runs: Sequence[Run], rows: TrainingRows, weights: np.ndarray) -> None:
+        """What the fits of ``_members`` say together, and each for itself where they are averaged."""
+        self._record(averaged(self._members, weights), runs, rows)
+        if self.combine_inits != "best":
+            views = zip(self._members, runs, strict=True)
+            self.members_, self.member_weights_ = [self._member(m, run, rows) for m, run in views], weights
 
     def _record(self, fitted: FittedMixture, runs: Sequence[Run], rows: TrainingRows) -> None:
         best, trained = runs[0], rows.trained
@@ -282,8 +294,7 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         for note in NOTES:
             view.__dict__.pop(note, None)
         view.combine_inits, view.n_init, view._members = "best", 1, [member]
-        view.start_objectives_, view.start_histories_ = np.array([run.objective]), [run.history]
-        view.move_objectives_, view.move_histories_, view.n_passes_ = np.zeros(0), [], float(run.n_passes)
+        view._report(Found([run], [run], [], float(run.n_passes)))
         view._record(member, [run], rows)
         return view
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ def beginning(
     ----------
     init : str, list of str, dict of arrays or fitted estimator
     labels : ndarray of shape (n_rows, n_experts) or None
-        Responsibilities to start from, their columns in the order of the experts of ``shape``.
+        Responsibilities to start from, their columns in the order of the leaves of the mixture.
     previous : sequence of FittedMixture
         Fits that a warm start continues, where they have this structure.
     shape : int or tuple
@@ -55,7 +55,7 @@ def beginning(
         One a start.
     """
     if labels is not None:
-        return Beginning([partial(_divided, labels[:, Tree.parse(shape).canonical().leaves])], False)
+        return Beginning([partial(_divided, labels)], False)
     if isinstance(init, Mapping):
         return Beginning([_always(_of_arrays(init, task, shape))], False)
     if not isinstance(init, str | list):
@@ -79,7 +79,7 @@ def growth_of(n_experts: Any) -> Growth | None:
     return n_experts if isinstance(n_experts, Growth) else None
 
 
-def check_can_grow(estimator: Any, labels: np.ndarray | None, gate: Gate) -> None:
+def check_can_grow(estimator: Any, labels: Any, gate: Gate) -> None:
     """Raise ValueError where a parameter asks for what has no meaning in a tree that grows."""
     given = [name for name, value in (("init", estimator.init), ("init_labels", labels)) if not _plain(value)]
     if isinstance(getattr(estimator, "expert", None), list):
@@ -136,11 +136,10 @@ def _of_estimator(init: Any, task: Task, seed: int) -> list[Start]:
     if all(_same_structure(member, task) for member in old):
         return [_always(member.continued(task)) for member in old]
     if len(old) > 1 or not _nests(old[0], task):
+        difference = next(_differences(old[0], task), "it is an average, of which not every fit is like this one")
         raise ValueError(
-            f"init is a fit of {old[0].n_experts} experts on {old[0].expert.n_features} features with the tree\n"
-            f"{old[0].tree}\nand cannot start a fit on {task.expert.n_features} features with the tree\n"
-            f"{task.mixture.tree}\nTrees, gates, experts and the columns they see must agree; a fit of fewer experts "
-            "may start a flat one of more."
+            f"init cannot start this fit: {difference}.\nTrees, gates, experts and the columns they see must agree; a "
+            "fit of fewer experts may start a flat one of more."
         )
     return [_nested(old[0], task, first, seed) for first in range(old[0].n_experts)]
 
@@ -155,7 +154,7 @@ def _of_arrays(init: Mapping[str, Any], task: Task, shape: Any) -> Params:
     mixture = Mixture(Tree.parse(shape), task.mixture.gates, task.mixture.experts)
     params = mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1)
     start = FittedMixture(mixture, params, task.gate, task.expert)
-    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in init.items()}
+    arrays = {name: _numbers(name, value) for name, value in init.items()}
     n_branches, n_features = len(start.tree.branches), task.expert.n_features
     wanted = {
         "gate_coef": (n_branches, n_features),
@@ -170,6 +169,13 @@ def _of_arrays(init: Mapping[str, Any], task: Task, shape: Any) -> Params:
         if not np.isfinite(value).all() or (name == "expert_scale" and (value <= 0).any()):
             raise ValueError(f"init[{name!r}] must hold finite numbers, and scales above zero, got {value}.")
     return start.given(arrays).canonical().params
+
+
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"init[{name!r}] is no array of numbers: {value!r}.") from error
 
 
 def _shape_of(start: FittedMixture, *columns: int) -> tuple[int, ...]:
@@ -188,9 +194,27 @@ def _nests(old: FittedMixture, task: Task) -> bool:
 
 def _same_structure(old: FittedMixture, task: Task) -> bool:
     """Whether the parameters of an earlier fit are a start for this one."""
-    return (
-        old.tree == task.mixture.tree
-        and np.array_equal(old.gate.index, task.gate.index)
-        and np.array_equal(old.expert.index, task.expert.index)
-        and same_kind(old.params, task.mixture.start(len(task.gate.index) + 1, len(task.expert.index) + 1))
-    )
+    return not any(_differences(old, task))
+
+
+def _differences(old: FittedMixture, task: Task) -> Iterator[str]:
+    """What keeps the parameters of an earlier fit from being a start for this one."""
+    new = task.mixture
+    for name, was, now in (("gates", old.gate, task.gate), ("experts", old.expert, task.expert)):
+        if not np.array_equal(was.index, now.index):
+            yield f"its {name} see the columns {was.index.tolist()}, and here they are {now.index.tolist()}"
+    if old.tree != new.tree:
+        yield f"its tree is\n{old.tree}\nand here it is\n{new.tree}"
+        return
+    params = new.start(len(task.gate.index) + 1, len(task.expert.index) + 1)
+    if _kinds(old.mixture) != _kinds(new):
+        yield f"its parts are {_kinds(old.mixture)}, and here they are {_kinds(new)}"
+    elif not same_kind(old.params, params):
+        yield "it has another number of outputs or classes"
+
+
+def _kinds(mixture: Mixture) -> str:
+    """The kinds of gates and experts, each named once."""
+    experts = [block.expert for block in mixture.experts]
+    parts = [*mixture.gates, *(getattr(expert, "family", expert) for expert in experts)]
+    return " and ".join(dict.fromkeys(type(part).__name__ for part in parts))

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_weight
+from .diagnosis import Trouble, troubles_of_part, unseen, warn
 from .fitted_tree import TrainingRows
 from .mixture import Mixture, Params
 from .model import FittedMixture
@@ -19,9 +20,10 @@ from .records import ravel, unravel
 from .rows.chunk import Chunk
 from .rows.source import array_rows
 from .training.adding import added
-from .training.frozen import Frozen, of_experts
+from .training.frozen import Frozen, experts_that_move, of_experts
 from .training.loop import Run, Settings
 from .training.restarts import held_to_one_thread, ranked
+from .training.search import Found
 
 #: Trains something of a fitted mixture on rows.
 Training = Callable[[FittedMixture, Sequence[Chunk], Settings], Run]
@@ -36,7 +38,10 @@ class Modular:
     n_experts_: int
     _members: list[FittedMixture]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
-    _record: Callable[..., None]
+    _names: Callable[[], list[str]]
+    _report: Callable[[Found], None]
+    _conclude: Callable[..., None]
+    expert_share_: np.ndarray
     _settings: Callable[[], Settings]
 
     def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -73,7 +78,8 @@ class Modular:
         ValueError
             For an average of fits: add the expert to one of its ``members_``.
         """
-        return self._continued(X, y, sample_weight, lambda old, chunks, s: added(old.mixture, old.params, chunks, s))
+        warn(self._continued(X, y, sample_weight, lambda old, chunks, s: added(old.mixture, old.params, chunks, s)))
+        return self
 
     def refit_expert(self, k: int, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train expert k on rows, and leave the gates and the other experts as they are.
@@ -104,10 +110,16 @@ class Modular:
         check_is_fitted(self)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 0 <= k < self.n_experts_:
             raise ValueError(f"k={k!r}: expected the number of an expert, an int from 0 to {self.n_experts_ - 1}.")
-        return self._continued(X, y, sample_weight, lambda old, chunks, s: _refitted(old, int(k), chunks, s))
+        warn(self._continued(X, y, sample_weight, lambda old, chunks, s: _refitted(old, int(k), chunks, s)))
+        return self
 
-    def _fit_around(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit_around(self, X: Any, y: Any, sample_weight: Any, init_labels: Any) -> list[Trouble]:
         """Train what `freeze` leaves free, from the fit that ``init`` or a warm start names; in place."""
+        if init_labels is not None:
+            raise ValueError(
+                f"freeze={self.freeze!r} goes on from an earlier fit, so init_labels cannot say where to begin. Leave "
+                "out one of them."
+            )
         start = self.init if hasattr(self.init, "predict") else self if self.warm_start else None
         start = start.estimator if isinstance(start, FrozenEstimator) else start
         if not isinstance(start, type(self)) or not getattr(start, "_members", None):
@@ -123,12 +135,12 @@ class Modular:
             )
         fresh = copy.copy(self)
         fresh.__dict__.update({k: v for k, v in vars(start).items() if k.endswith("_") or k in ("_fitted", "_members")})
-        fresh._continued(X, y, sample_weight, lambda old, chunks, s: _around(old, frozen, chunks, s))
+        found = fresh._continued(X, y, sample_weight, lambda old, chunks, s: _around(old, frozen, chunks, s))
         self.__dict__ = fresh.__dict__
-        return self
+        return found
 
-    def _continued(self, X: Any, y: Any, sample_weight: Any, train: Training) -> Self:
-        """In place, what training of a part leads to; where it fails nothing has changed."""
+    def _continued(self, X: Any, y: Any, sample_weight: Any, train: Training) -> list[Trouble]:
+        """In place, what training of a part leads to; where it fails nothing has changed. What there is to warn of."""
         check_is_fitted(self)
         if len(self._members) > 1:
             raise ValueError(
@@ -147,9 +159,12 @@ class Modular:
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
-        fresh._record(fitted, [run], TrainingRows(chunks, coded[seen], weight[seen]))
+        fresh._report(Found([run], [run], [], float(run.n_passes)))
+        fresh._conclude([run], TrainingRows(chunks, coded[seen], weight[seen]), np.ones(1))
+        mass = fresh.expert_share_ * sum(float(chunk.weight.sum()) for chunk in chunks)
+        found = troubles_of_part(run, fitted, mass, experts_that_move(run.mixture), settings.max_passes)
         self.__dict__ = fresh.__dict__
-        return self
+        return unseen(old, X[seen], self._names()) + found
 
 
 def _around(old: FittedMixture, frozen: np.ndarray, chunks: Sequence[Chunk], settings: Settings) -> Run:

@@ -93,11 +93,16 @@ def check_labels_of_experts(labels: Any, n_rows: int, n_experts: int) -> np.ndar
     if given.shape != (n_rows, n_experts) or given.dtype.kind not in "fiub":
         raise ValueError(
             f"init_labels has shape {given.shape} and dtype {given.dtype}: expected the number of an expert for each of"
-            f" the {n_rows} rows (ints), or their responsibilities, of shape ({n_rows}, {n_experts})."
+            f" the {n_rows} rows (ints; where they came as floats, astype(int)), or their responsibilities, of shape "
+            f"({n_rows}, {n_experts})."
         )
     total = given.sum(axis=1, dtype=np.float64)
-    if not np.isfinite(total).all() or (given < 0).any() or not (total > 0).all():
-        raise ValueError("init_labels as responsibilities must not be negative, and no row may sum to zero.")
+    bad = np.flatnonzero(~np.isfinite(total) | (given < 0).any(axis=1) | ~(total > 0))
+    if bad.size:
+        raise ValueError(
+            "init_labels as responsibilities must be finite and not negative, and no row may sum to zero: row "
+            f"{bad[0]} is {given[bad[0]].tolist()} ({bad.size} of {n_rows} rows are like it)."
+        )
     return given / total[:, None]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .exceptions import CollapseWarning
+from .exceptions import CollapseWarning, UnseenColumnWarning
 from .model import FittedMixture
 from .routing import gate_entropy
 from .rows.chunk import Chunk
@@ -51,6 +52,39 @@ def troubles(
     return found + [(CollapseWarning, text) for text in collapsed(fitted, mass, chunks, len(runs))]
 
 
+def troubles_of_part(
+    run: Run, fitted: FittedMixture, mass: np.ndarray, moved: np.ndarray, max_iter: int
+) -> list[Trouble]:
+    """What there is to warn of after some experts, ``moved``, were trained and the others were not."""
+    found: list[Trouble] = []
+    sentence = not_converged([run], max_iter)
+    if sentence:
+        found.append((ConvergenceWarning, sentence))
+    empty = moved[mass[moved] < _NO_MASS]
+    floored = np.intersect1d(_floored(fitted), moved)
+    sentences = [_without_mass(empty, fitted)] * bool(empty.size) + [_at_floor(floored, fitted)] * bool(floored.size)
+    return found + [(CollapseWarning, sentence) for sentence in sentences]
+
+
+def unseen(old: FittedMixture, X: np.ndarray, names: Sequence[str]) -> list[Trouble]:
+    """What there is to warn of where rows X vary in columns that did not vary when the mixture was fitted."""
+    constant = [columns.index[np.isinf(columns.units.scale)] for columns in (old.gate, old.expert)]
+    varying = [names[j] for j in np.unique(np.concatenate(constant)) if np.ptp(X[:, j]) > 0]
+    if not varying:
+        return []
+    sentence = (
+        f"{', '.join(map(repr, varying))} did not vary when the mixture was fitted, so it does not see what varies "
+        "there now: columns stay in the units of the first fit. To use it, fit anew on rows old and new."
+    )
+    return [(UnseenColumnWarning, sentence)]
+
+
+def warn(found: Sequence[Trouble]) -> None:
+    """Warn the caller of the method that calls this."""
+    for category, sentence in found:
+        warnings.warn(sentence, category, stacklevel=3)
+
+
 def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
     """A sentence about runs that stopped before they converged; None where all did or were told to."""
     stopped = [run for run in runs if not (run.converged or run.interrupted)]
@@ -83,21 +117,32 @@ def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk], 
             "For importance weights pass w / w.mean()."
         )
     elif empty.size and (n_members == 1 or 2 * empty.size > fitted.n_experts):
-        sentences.append(
-            f"{_experts(empty, fitted)} no mass (less than half a row). Nothing was removed: they answer nowhere. "
-            "Use fewer experts, or a smaller gate_alpha."
-        )
-    floored = [
-        leaves[at]
-        for (expert, leaves), params in zip(fitted.mixture.experts, fitted.params.experts, strict=True)
-        for at in expert.at_floor(params)
-    ]
-    if floored:
-        sentences.append(
-            f"{_experts(np.sort(floored), fitted)} a scale at its floor: such experts reproduce a few rows exactly. "
-            "Raise scale_floor or alpha, or use fewer experts."
-        )
+        sentences.append(_without_mass(empty, fitted))
+    floored = _floored(fitted)
+    if floored.size:
+        sentences.append(_at_floor(floored, fitted))
     return sentences + _separating(fitted, chunks)
+
+
+def _without_mass(empty: np.ndarray, fitted: FittedMixture) -> str:
+    return (
+        f"{_experts(empty, fitted)} no mass (less than half a row). Nothing was removed: they answer nowhere. "
+        "Use fewer experts, or a smaller gate_alpha."
+    )
+
+
+def _at_floor(floored: np.ndarray, fitted: FittedMixture) -> str:
+    return (
+        f"{_experts(floored, fitted)} a scale at its floor: such experts reproduce a few rows exactly. "
+        "Raise scale_floor or alpha, or use fewer experts."
+    )
+
+
+def _floored(fitted: FittedMixture) -> np.ndarray:
+    """Numbers of the experts whose scale is at its floor."""
+    blocks = zip(fitted.mixture.experts, fitted.params.experts, strict=True)
+    floored = [leaves[at] for (expert, leaves), params in blocks for at in expert.at_floor(params)]
+    return np.sort(np.array(floored, dtype=np.intp))
 
 
 def _separating(fitted: FittedMixture, chunks: Sequence[Chunk]) -> list[str]:

@@ -3,3 +3,7 @@
 
 class CollapseWarning(UserWarning):
     """A fitted mixture is degenerate: an expert without mass, a scale at its floor, a gate that separates perfectly."""
+
+
+class UnseenColumnWarning(UserWarning):
+    """Rows vary in a column that did not vary when the mixture was fitted, so that the mixture cannot see it."""

@@ -11,6 +11,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_sample_weight
 
 from .training.growth import Growth
 
@@ -23,7 +24,7 @@ __all__ = ["Growth", "Path", "path"]
 _CRITERIA = {"bic": False, "icl": False, "held_out": True}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Path:
     """Fits of rising numbers of experts, and what speaks for each.
 
@@ -50,7 +51,9 @@ class Path:
         criterion : {"bic", "icl", "held_out"}, default="bic"
         """
         if criterion not in _CRITERIA or criterion not in self.table:
-            raise ValueError(f"criterion={criterion!r}: expected one of {[c for c in _CRITERIA if c in self.table]}.")
+            known = [c for c in _CRITERIA if c in self.table]
+            expected = f"expected one of {known}" if known else "averages have none of these; pass cv= for 'held_out'"
+            raise ValueError(f"criterion={criterion!r}: {expected}.")
         column = self.table[criterion]
         return self.estimators[int(column.argmax() if _CRITERIA[criterion] else column.argmin())]
 
@@ -80,7 +83,7 @@ class Path:
         axes.legend()
         return axes
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         names = [name for name in self.table if name != "n_rows"]
         form = {"held_out": "{:.3f}", "held_out_se": "{:.3f}", "objective": "{:.1f}", "bic": "{:.1f}", "icl": "{:.1f}"}
         cells = [[form.get(n, "{}").format(value) for value in self.table[n]] for n in names]
@@ -112,7 +115,8 @@ def path(
     sample_weight : array-like of shape (n_samples,), default=None
         Counts, as in ``fit``.
     cv : int, cross-validation generator, iterable or None, default=5
-        Folds of the held-out score; every fold walks a path of its own. None leaves it out and costs a sixth.
+        Folds of the held-out score; every fold walks a path of its own. A row that is held out several times counts
+        by its mean. None leaves the score out and costs a sixth.
 
     Returns
     -------
@@ -120,6 +124,8 @@ def path(
 
     Raises
     ------
+    TypeError
+        Where the estimator is no mixture, such as a pipeline or a search: transform X first.
     ValueError
         Where ``n_experts`` holds anything but positive ints.
 
@@ -144,9 +150,18 @@ def path(
     >>> found.best("bic").n_experts_, found.best("held_out").n_experts_
     (2, 2)
     """
-    ks = sorted(set(n_experts))
+    if not hasattr(type(estimator), "responsibilities"):
+        raise TypeError(
+            f"path fits a MoERegressor or MoEClassifier, got {type(estimator).__name__}. Of a pipeline, pass the "
+            "mixture alone, and X as the steps before it leave it."
+        )
+    ks = sorted(set(n_experts)) if isinstance(n_experts, Iterable) else []
     if not ks or any(isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1 for k in ks):
-        raise ValueError(f"n_experts={n_experts!r}: expected numbers of experts, ints of at least 1.")
+        raise ValueError(
+            f"n_experts={n_experts!r}: expected numbers of experts, ints of at least 1, as in range(1, 10)."
+        )
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    sample_weight = None if sample_weight is None else weight
     estimators = list(_chain(estimator, X, y, ks, sample_weight))
     table: dict[str, np.ndarray] = {
         "n_experts": np.array(ks),
@@ -156,7 +171,6 @@ def path(
     if estimator.combine_inits == "best":
         table["bic"] = np.array([model.bic(X, y, sample_weight) for model in estimators])
         table["icl"] = np.array([model.icl(X, y, sample_weight) for model in estimators])
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if cv is not None:
         table["held_out"], table["held_out_se"] = _held_out(estimator, X, y, ks, sample_weight, weight, cv)
     return Path(estimators, table | {"n_rows": np.full(len(ks), weight.sum())})
@@ -180,14 +194,15 @@ def _held_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean log score of rows that did not train, and the standard error of its difference from the best."""
     folds = check_cv(cv, y, classifier=is_classifier(estimator))
-    score = np.full((len(ks), len(weight)), np.nan)
+    score, times = np.zeros((len(ks), len(weight))), np.zeros(len(weight))
     for train, test in folds.split(X, y):
         w = None if sample_weight is None else weight[train]
         models = _chain(estimator, _safe_indexing(X, train), _safe_indexing(y, train), ks, w)
         for row, model in zip(score, models, strict=True):
-            row[test] = model.log_prob(_safe_indexing(X, test), _safe_indexing(y, test))
-    seen = ~np.isnan(score).any(axis=0) & (weight > 0)
-    score, weight = score[:, seen], weight[seen]
+            row[test] += model.log_prob(_safe_indexing(X, test), _safe_indexing(y, test))
+        times[test] += 1
+    seen = (times > 0) & (weight > 0)
+    score, weight = score[:, seen] / times[seen], weight[seen]
     mean = score @ weight / weight.sum()
     short = score - score[mean.argmax()]
     spread = np.square(short - (short @ weight / weight.sum())[:, None]) @ weight / weight.sum()

@@ -94,6 +94,14 @@ def test_labels_name_the_leaves_of_the_shape_as_given():
     assert ((upper > 0.5) == (labels < 4)).mean() > 0.98
 
 
+@pytest.mark.parametrize("shape", [3, ((2,), 1), (1, (2,))])
+def test_labels_name_the_same_leaves_for_a_list_of_experts(shape):
+    labels = np.where(X[:, 0] < 0, np.where(X[:, 1] < 0, 0, 1), 2)
+    one = MoERegressor(shape, expert="gaussian").fit(X, y, init_labels=labels)
+    several = MoERegressor(shape, expert=["gaussian"] * 3).fit(X, y, init_labels=labels)
+    assert_allclose(several.log_likelihood_, one.log_likelihood_, rtol=1e-9)
+
+
 def test_labels_of_rows_of_weight_zero_play_no_part():
     weight = np.r_[np.ones(200), np.zeros(100)]
     labels = np.arange(300) % 3
@@ -110,7 +118,9 @@ def test_labels_of_rows_of_weight_zero_play_no_part():
         (np.full(300, "a"), "expected the number of an expert"),
         (np.full(300, 0.5), "expected the number of an expert"),
         (np.zeros((300, 3)), "no row may sum to zero"),
-        (np.full((300, 3), -1.0), "must not be negative"),
+        (np.full((300, 3), -1.0), r"not negative, .*row 0 is \[-1\.0, -1\.0, -1\.0\] \(300 of 300 rows"),
+        (np.where(np.arange(300)[:, None] == 7, np.nan, np.ones(3)), r"must be finite .*row 7 is \[nan"),
+        (np.zeros(300), r"ints; where they came as floats, astype\(int\)"),
         (np.ones((300, 2)), r"their responsibilities, of shape \(300, 3\)"),
     ],
 )
@@ -122,10 +132,23 @@ def test_labels_that_are_none(labels, sentence):
 def test_estimators_that_are_no_start():
     with pytest.raises(ValueError, match=r"is not fitted\. .*FrozenEstimator"):
         MoERegressor(3, init=MoERegressor(3)).fit(X, y)
-    with pytest.raises(ValueError, match="init is a fit of 3 experts on 3 features"):
-        MoERegressor(2, init=fitted(3)).fit(X, y)
-    with pytest.raises(ValueError, match="init is a fit of 3 experts on 3 features"):
+    differences = {
+        r"its tree is\n3 experts\n.*and here it is\n2 experts": MoERegressor(2, init=fitted(3)),
+        r"its gates see the columns \[0, 1, 2\], and here they are \[0\]\.": MoERegressor(
+            3, init=fitted(3), gate_features=[0]
+        ),
+        "SoftmaxGate and Gaussian, and here they are SoftmaxGate and StudentT": MoERegressor(
+            3, init=fitted(3), expert="student_t"
+        ),
+        "and here they are ConstantGate and Gaussian": MoERegressor(3, init=fitted(3), gate="constant"),
+    }
+    for sentence, model in differences.items():
+        with pytest.raises(ValueError, match=f"(?s)init cannot start this fit: .*{sentence}"):
+            model.fit(X, y)
+    with pytest.raises(ValueError, match=r"experts|gates see the columns \[0, 1, 2\], and here they are \[0, 1\]"):
         MoERegressor(3, init=fitted(3)).fit(X[:, :2], y)
+    with pytest.raises(ValueError, match="another number of outputs or classes"):
+        MoERegressor(3, init=fitted(3)).fit(X, np.column_stack([y, y]))
     with pytest.raises(TypeError, match=r"init=Ridge.*a fitted mixture of experts"):
         MoERegressor(3, init=Ridge().fit(X, y)).fit(X, y)
 
@@ -143,6 +166,7 @@ def test_a_frozen_start_survives_a_clone():
         ({"gate": np.zeros(3)}, "init is a dict with the keys"),
         ({"expert_coef": np.zeros((2, 3))}, r"init\['expert_coef'\] has shape \(2, 3\), expected \(3, 3\)"),
         ({"gate_coef": np.full((3, 3), np.nan)}, r"init\['gate_coef'\] must hold finite numbers"),
+        ({"expert_coef": [[1.0, 2.0], [1.0]]}, r"init\['expert_coef'\] is no array of numbers: \[\[1"),
         ({"expert_scale": np.zeros(3)}, r"init\['expert_scale'\] must hold finite numbers, and scales above zero"),
     ],
 )
@@ -168,7 +192,7 @@ def test_a_fit_of_more_experts_starts_from_one_of_fewer(k):
 
 
 def test_fits_that_do_not_nest():
-    sentence = "cannot start a fit .* a fit of fewer experts may start a flat one of more"
+    sentence = "cannot start this fit: .* fewer experts may start a flat one of more"
     for old, new in ((fitted(3), 2), (fitted(4), (2, 2)), (fitted(2), (2, 2)), (fitted((2, 2)), 4)):
         with pytest.raises(ValueError, match=f"(?s){sentence}"):
             MoERegressor(new, init=old).fit(X, y)

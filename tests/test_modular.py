@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from skmoe import MoEClassifier, MoERegressor
+from skmoe.exceptions import CollapseWarning, UnseenColumnWarning
 from skmoe.families import StudentT
 
 RNG = np.random.default_rng(0)
@@ -156,6 +159,56 @@ def test_experts_that_are_not_there(k):
         regressor().refit_expert(k, X, y)
 
 
+@pytest.mark.parametrize("combine_inits", ["best", "average"])
+def test_what_the_first_search_met_is_not_told_of_what_came_after(combine_inits):
+    model = regressor(n_init=1, combine_inits=combine_inits, move_budget=2).add_expert(X_NEW, y_NEW)
+    assert model.start_objectives_.tolist() == [model.objective_]
+    assert model.start_histories_ == [model.history_]
+    assert not model.move_objectives_.size
+    assert model.n_passes_ == model.n_iter_
+    for member in getattr(model, "members_", []):
+        assert member.n_experts_ == model.n_experts_ == 3
+        assert_allclose(member.predict(X), model.predict(X))
+
+
+def test_few_rows_and_few_passes_are_warned_of():
+    with pytest.warns(CollapseWarning, match=r"Expert 2 \(of 3\) has a scale at its floor"):
+        regressor().add_expert(X[:1], y[:1])
+    with pytest.warns(CollapseWarning, match=r"Expert 2 \(of 3\) has no mass"):
+        regressor().add_expert(X[:2], y[:2])
+    with pytest.warns(CollapseWarning, match=r"Expert 0 \(of 2\) has a scale at its floor"):
+        regressor().refit_expert(0, X[:1], y[:1])
+    hurried = regressor().set_params(max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="at most 2 passes"):
+        hurried.add_expert(X_NEW, y_NEW)
+    model = regressor()
+    with pytest.warns(ConvergenceWarning, match="at most 2 passes"):
+        MoERegressor(2, init=model, freeze=[0], max_iter=2).fit(X_NEW, y_NEW)
+
+
+def test_what_stays_is_not_warned_of():
+    """Old experts may have no rows among the new ones."""
+    model = regressor()
+    one_side = X_NEW[:, 0] > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.add_expert(X_NEW[one_side], y_NEW[one_side])
+    assert model.expert_share_.min() < 0.5 / one_side.sum()
+
+
+@pytest.mark.parametrize("verb", ["add_expert", "refit_expert", "freeze"])
+def test_columns_that_did_not_vary_are_told(verb):
+    flat, flag = (np.column_stack([X, column]) for column in (np.zeros(600), X[:, 0] > 0.5))
+    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(flat, y)
+    train = {
+        "add_expert": model.add_expert,
+        "refit_expert": partial(model.refit_expert, 0),
+        "freeze": MoERegressor(2, init=model, freeze=[0]).fit,
+    }[verb]
+    with pytest.warns(UnseenColumnWarning, match="'x2' did not vary when the mixture was fitted"):
+        train(flag, y)
+
+
 # -- freezing ----------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +257,8 @@ def test_freezing_nothing_that_is_there():
     for params in ({"freeze": [0]}, {"freeze": [0], "init": "tilt"}, {"freeze": [0], "init": MoERegressor(2)}):
         with pytest.raises(ValueError, match=r"freeze=\[0\] keeps experts of an earlier fit. Say which: init="):
             MoERegressor(2, **params).fit(X, y)
+    with pytest.raises(ValueError, match="init_labels cannot say where to begin"):
+        MoERegressor(2, init=model, freeze=[0]).fit(X, y, init_labels=np.zeros(600, dtype=int))
     for freeze in ([2], [-1], [0.5], [[0]], ["gate"]):
         with pytest.raises(ValueError, match="expected numbers of experts to keep, each from 0 to 1"):
             MoERegressor(2, init=model, freeze=freeze).fit(X, y)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, RepeatedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_classification, make_moe_regression
@@ -69,6 +71,7 @@ def test_classes_and_averages():
 
 def test_print_and_plot(found):
     lines = str(found).splitlines()
+    assert repr(found) == str(found)
     assert lines[0].split() == ["n_experts", "n_parameters", "objective", "bic", "icl", "held_out", "held_out_se"]
     assert len(lines) == 5
     assert len({len(line) for line in lines}) == 1
@@ -86,6 +89,28 @@ def test_what_is_refused(found):
             path(QUICK, X, y, n_experts=bad)
     with pytest.raises(ValueError, match=r"criterion='aic': expected one of \['bic', 'icl', 'held_out'\]"):
         found.best("aic")
+    with pytest.raises(ValueError, match=r"as in range\(1, 10\)"):
+        path(QUICK, X, y, n_experts=5)
+    with pytest.raises(TypeError, match=r"got Pipeline\. Of a pipeline, pass the mixture alone"):
+        path(make_pipeline(StandardScaler(), QUICK), X, y)
+    averages = path(clone(QUICK).set_params(combine_inits="average"), X, y, n_experts=[1], cv=None)
+    with pytest.raises(ValueError, match="criterion='bic': averages have none of these; pass cv= for 'held_out'"):
+        averages.best()
+
+
+def test_rows_that_are_held_out_twice_count_by_their_mean():
+    folds = list(RepeatedKFold(n_splits=2, n_repeats=2, random_state=0).split(X))
+    both, *halves = (
+        path(QUICK, X, y, n_experts=[1, 2], cv=cv).table["held_out"] for cv in (folds, folds[:2], folds[2:])
+    )
+    assert_allclose(both, np.mean(halves, axis=0))
+
+
+def test_one_number_weighs_all_rows():
+    a, b = (
+        path(QUICK, X, y, n_experts=[1, 2], sample_weight=weight, cv=2).table for weight in (2.0, np.full(240, 2.0))
+    )
+    assert all((a[name] == b[name]).all() for name in a)
 
 
 def test_growth_is_public():

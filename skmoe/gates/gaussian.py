@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -110,9 +111,9 @@ class GaussianGate(Gate):
     def __post_init__(self) -> None:
         if self.covariance not in FORMS:
             raise ValueError(f"covariance={self.covariance!r}: expected one of {sorted(FORMS)}.")
-        if not self.alpha >= 0:
+        if not isinstance(self.alpha, Real) or not self.alpha >= 0:
             raise ValueError(f"alpha={self.alpha!r}: expected a number of at least 0.")
-        if not self.scale_floor > 0:
+        if not isinstance(self.scale_floor, Real) or not self.scale_floor > 0:
             raise ValueError(f"scale_floor={self.scale_floor!r}: expected a number above 0.")
 
     @property
@@ -136,6 +137,13 @@ class GaussianGate(Gate):
                 f"{_named(columns.index[constant], names)}. {ways_out}."
             )
         dependent = _dependent(X, weight, columns) if self.normals.form.whole else constant
+        n_rows, n_columns = len(np.unique(X[:, columns.index], axis=0)) if dependent.size else 0, len(columns.index)
+        if dependent.size and n_rows <= n_columns:
+            raise ValueError(
+                f"A Gaussian gate with covariance={self.covariance!r} needs more distinct rows than columns, but there "
+                f"are {n_rows} for {n_columns} columns. Pass more rows, fewer columns by gate_features, "
+                "gate=GaussianGate('diag'), which takes each column by itself, or gate='softmax'."
+            )
         if dependent.size:
             raise ValueError(
                 f"A Gaussian gate with covariance={self.covariance!r} needs columns of which none is an exact linear "

@@ -65,8 +65,8 @@ def added(mixture: Mixture, params: Params, chunks: Sequence[Chunk], settings: S
                 active=grafted.new,
                 division=tuple(_worst(mixture, params, chunks, part)),
             )
-            start = Run(given, grafted.params, chunks, settings).advance(_GIVEN_PASSES).params
-            runs.append(Run(frozen, start, chunks, settings).advance(_SHORT_PASSES))
+            start = Run(given, grafted.params, chunks, settings).advance(min(_GIVEN_PASSES, settings.max_passes)).params
+            runs.append(Run(frozen, start, chunks, settings).advance(min(_SHORT_PASSES, settings.max_passes)))
         return runs[ranked(runs)[0]].advance(settings.max_passes)
 
 

@@ -62,6 +62,17 @@ def of_experts(mixture: Mixture, params: Params, leaves: np.ndarray) -> Params:
     return Params(all_of(params.gates, False), experts)
 
 
+def experts_that_move(mixture: Any) -> np.ndarray:
+    """Numbers of the experts of a frozen mixture of which some coordinate moves."""
+    blocks = zip(mixture.experts, mixture.active.experts, strict=True)
+    return np.sort(np.concatenate([index[np.any(_flat(block), axis=1)] for (_, index), block in blocks]))
+
+
+def _flat(block: Any) -> np.ndarray:
+    """The coordinates of a block as one row an expert."""
+    return np.concatenate([array.reshape(len(array), -1) for array in block], axis=1)
+
+
 def _tall(flags: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Flags of experts (n_experts,) with as many axes as an array of their parameters."""
     return flags.reshape(-1, *(1,) * (like.ndim - 1))

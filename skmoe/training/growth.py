@@ -5,9 +5,10 @@ by h. What that gains over the leaf on these rows the whole gains at least, by J
 
     log p'(y | x) - log p(y | x)  >=  h (log f_pair - log f_k)
 
-So all leaves are tried for about the price of one pass each over the rows that they hold, all that pay are split at
-once, and no accepted split can make the fit worse. The same inequality says which pairs of leaves may be merged. Moves
-follow every round of splits: without them a tree keeps the root that its first, poor question made.
+So a leaf is tried on the rows that it holds, all leaves for what one pass over all rows costs times the passes of one
+trial, all that pay are split at once, and no accepted split can make the fit worse. The same inequality says which
+pairs of leaves may be merged. Moves follow every round of splits: without them a tree keeps the root that its first,
+poor question made.
 
 References
 ----------
@@ -17,7 +18,7 @@ Waterhouse & Robinson (1995), Constructive algorithms for hierarchical mixtures 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -45,6 +46,10 @@ _TRIES, _TRY_PASSES, _PAIR_PASSES = 4, 10, 40
 _LEAST_SHARE = 1e-4
 #: Largest number of rounds; each at most doubles the leaves.
 _MOST_ROUNDS = 50
+#: Part of the budget of moves of one round that the next round has: early questions are the ones to mend, and moves of
+#: large trees are dear. Test NLL of trees grown by held-out rows, three splits (kin8nm: two), at 1, .5 and 0: concrete
+#: 3.11 3.13 3.20, airfoil 2.06 1.98 2.23, puma8NH 2.43 2.44 2.43, kin8nm - -.96 -.93; seconds on airfoil 49 6 2.
+_LATER_MOVES = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,29 @@ class Growth:
         of their contents). BIC asks which tree made the data; held-out rows ask which predicts best, and let the tree
         grow further where no tree of lines is true.
     max_experts : int >= 1, default=64
-        Most leaves.
+        Most leaves: six questions one after the other, more than anyone will read.
+
+    Notes
+    -----
+    ``n_init`` trees are grown and the best by the criterion is kept, or all are averaged. Each begins anew, also where
+    ``warm_start=True``.
+
+    References
+    ----------
+    Waterhouse & Robinson (1995), Constructive algorithms for hierarchical mixtures of experts. Advances in Neural
+    Information Processing Systems 8.
+    https://proceedings.neurips.cc/paper/1995/hash/a8240cb8235e9c493a0c30607586166c-Abstract.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> from skmoe.selection import Growth
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> MoERegressor(Growth("held_out", max_experts=8), n_init=1, random_state=0).fit(X, y).n_experts_
+    2
     """
 
     criterion: str = "bic"
@@ -68,8 +95,13 @@ class Growth:
     def __post_init__(self) -> None:
         if self.criterion not in ("bic", "held_out"):
             raise ValueError(f"criterion={self.criterion!r}: expected 'bic' or 'held_out'.")
-        if not isinstance(self.max_experts, Integral) or self.max_experts < 1:
+        if not isinstance(self.max_experts, Integral) or isinstance(self.max_experts, bool) or self.max_experts < 1:
             raise ValueError(f"max_experts={self.max_experts!r}: expected an int of at least 1.")
+
+    @property
+    def judged(self) -> bool:
+        """Whether rows that do not train judge."""
+        return self.criterion == "held_out"
 
 
 def grown(
@@ -95,7 +127,7 @@ def grown(
     """
     watch = Watch() if watch is None else watch
     few = thinned(chunks, SEARCH_ROWS)
-    train, judges = held_out(few) if growth.criterion == "held_out" else (few, ())
+    train, judges = held_out(few) if growth.judged else (few, ())
 
     def one(i: int) -> Grown:
         watch.began(i)
@@ -105,7 +137,9 @@ def grown(
         worth, n_passes = grower.worth(run), grower.n_passes * _n_rows(train) / _n_rows(chunks)
         if train is not chunks and not run.interrupted:
             run = Run(run.mixture, run.params, chunks, settings).advance(settings.max_passes, passed)
+            grower.note(run)
             n_passes += run.n_passes
+        run.history = grower.history
         watch.ended(i, run)
         return Grown(run, worth, n_passes)
 
@@ -160,8 +194,12 @@ class Grower:
     settings : Settings
     rng : Generator
         Draws directions in which leaves are tried.
+    move_budget : float, default=0.0
+        What moves of the next round may cost (see `skmoe.training.reseating`).
     n_passes : float, default=0.0
         Passes so far; one over a part of the rows counts for that part.
+    history : list of dict
+        What `Run.history` holds, over all rounds.
     """
 
     growth: Growth
@@ -173,6 +211,7 @@ class Grower:
     rng: np.random.Generator
     move_budget: float = 0.0
     n_passes: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
 
     def grown(self, passed: Callable[[Run], bool] | None = None) -> Run:
         """The tree at which no split and no merger pays."""
@@ -190,7 +229,9 @@ class Grower:
 
     def worth(self, run: Run) -> float:
         """What the criterion makes of a tree, in nats: log-likelihood of those who judge, or minus half of BIC."""
-        if self.judges:
+        if self.growth.judged:
+            if not self.judges:
+                return 0.0
             judged = run.mixture.evaluate(run.params, self.judges).log_prob
             return float(judged @ np.concatenate([chunk.weight for chunk in self.judges]))
         n_rows = sum(float(chunk.weight.sum()) for chunk in self.chunks)
@@ -199,8 +240,14 @@ class Grower:
     def _of(self, tree: Tree) -> Mixture:
         return Mixture.of(tree, self.gate, self.expert)
 
+    def note(self, run: Run) -> None:
+        """Enter what a run of the whole tree passed through, after what came before it."""
+        self.history += [entry | {"pass": self.n_passes + entry["pass"]} for entry in run.history]
+
     def _run(self, mixture: Mixture, params: Params, passed: Callable[[Run], bool] | None) -> Run:
-        return self._counted(Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed))
+        run = Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed)
+        self.note(run)
+        return self._counted(run)
 
     def _counted(self, run: Run) -> Run:
         self.n_passes += run.n_passes * _n_rows(run.chunks) / _n_rows(self.chunks)
@@ -216,16 +263,20 @@ class Grower:
             if rows:
                 single = Params((even(self._of(Tree(())), rows).gates), (parts.experts[path],))
                 tried.append(self._change(run, path, [leaf], rows, single, self._pair(rows, single)))
-        paying = sorted((c for c in tried if c.profit > 0), key=lambda c: -c.profit)
+        paying = sorted((c for c in tried if self._pays(c)), key=lambda c: -c.profit)
         return paying[: self.growth.max_experts - len(parts.experts)]
 
     def _moved(self, run: Run) -> Run:
         """The best of the tree and what moves from it lead to: a split that was made early, when there was little to
         judge it by, may stand in the wrong place."""
         moves = walk([run], self.move_budget, self.rng, self.settings, Watch())
+        self.move_budget *= _LATER_MOVES
+        best = [run, *moves][ranked([run, *moves])[0]]
+        if best is not run:
+            self.note(best)
         for move in moves:
             self._counted(move)
-        return [run, *moves][ranked([run, *moves])[0]]
+        return best
 
     def _mergers(self, run: Run) -> list[Change]:
         """Mergers of two leaves that pay."""
@@ -242,15 +293,19 @@ class Grower:
                 one = self._of(Tree(()))
                 new = self._counted(Run(one, even(one, rows), rows, self.settings).advance(_PAIR_PASSES)).params
                 tried.append(self._change(run, path, index, rows, old, new))
-        return [change for change in tried if change.profit > 0]
+        return [change for change in tried if self._pays(change)]
+
+    def _pays(self, change: Change) -> bool:
+        """Whether a change earns more than training would go on for."""
+        return change.profit > self.settings.tol
 
     def _change(
         self, run: Run, path: Path, leaves: list[int], rows: Sequence[Chunk], old: Params, new: Params
     ) -> Change:
         """What a new part earns in the place of an old one on the rows that these leaves hold."""
         before, after = (self._of(Tree(((),) * width(p)) if width(p) > 1 else Tree(())) for p in (old, new))
-        if self.judges:
-            judged = self._rows(run, self.judges, leaves)
+        if self.growth.judged:
+            judged = self._rows(run, self.judges, leaves) if self.judges else ()
             weight = np.concatenate([chunk.weight for chunk in judged]) if judged else np.zeros(0)
             gain = (after.evaluate(new, judged).log_prob - before.evaluate(old, judged).log_prob) if judged else weight
             return Change(path, new, float(weight @ gain - np.sqrt(weight @ np.square(gain))))

@@ -42,8 +42,10 @@ def stacked(runs: Sequence[Run], chunks: Sequence[Chunk], settings: Settings, n_
     .. math:: \\max_\\pi \\sum_i w_i \\log \\sum_m \\pi_m \\, p_m^{(-i)}(y_i \\mid x_i) + 20 \\sum_m \\log \\pi_m
 
     Every run goes on from where it ended, on four fifths of the rows at a time, and so stays the fit that is weighed;
-    from scratch it would be another.
+    from scratch it would be another. Rows that weigh less than five leave no fifth to judge: weights are then equal.
     """
+    if sum(float(chunk.weight.sum()) for chunk in chunks) < FOLDS:
+        return Stacked(np.full(len(runs), 1.0 / len(runs)), 0.0)
 
     def judged(run: Run, fold: int) -> tuple[np.ndarray, np.ndarray, float]:
         train, judges = held_out(chunks, fold)

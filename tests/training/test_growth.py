@@ -147,6 +147,28 @@ def test_weights_are_repetitions():
         assert_allclose(weighted.objective_, repeated.objective_, rtol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
+@pytest.mark.parametrize("n_rows", [2, 3, 4])
+def test_without_rows_that_judge_nothing_grows(n_rows):
+    assert MoERegressor(Growth("held_out"), n_init=1, random_state=0).fit(X[:n_rows], y[:n_rows]).n_experts_ == 1
+
+
+@pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning")
+@pytest.mark.parametrize("criterion", ["bic", "held_out"])
+def test_a_constant_grows_nothing(criterion):
+    assert MoERegressor(Growth(criterion), n_init=1, random_state=0).fit(X, np.ones(len(X))).n_experts_ == 1
+
+
+def test_the_history_is_that_of_the_growth():
+    model = MoERegressor("auto", n_init=2, random_state=0).fit(X, y)
+    for history in (model.history_, *model.start_histories_):
+        assert (np.diff([entry["pass"] for entry in history]) >= 0).all()
+    assert 0.5 * model.n_passes_ > model.history_[-1]["pass"] > 10 * model.n_iter_
+    assert_allclose(model.history_[-1]["objective"], model.objective_, rtol=1e-9)
+    first = MoERegressor(1, tol=1e-9).fit(X, y)
+    assert model.history_[0]["objective"] <= first.objective_ < model.objective_
+
+
 def test_what_a_growing_tree_cannot_take():
     with pytest.raises(ValueError, match=r"n_experts='auto' grows a tree from one expert, so init cannot say"):
         MoERegressor("auto", init="tilt").fit(X, y)

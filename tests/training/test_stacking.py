@@ -110,3 +110,12 @@ def test_stacked_fits_say_more_of_new_rows_than_their_average():
         )
         gains.append((weighed.log_prob(A[300:], b[300:]) - average.log_prob(A[300:], b[300:])).mean())
     assert np.mean(gains) > -np.std(gains, ddof=1) / np.sqrt(len(gains))
+
+
+@pytest.mark.filterwarnings("ignore::skmoe.exceptions.CollapseWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_rows", [2, 3, 4, 5, 6])
+def test_rows_too_few_to_judge_leave_weights_equal(n_rows):
+    model = MoERegressor(1, combine_inits="stack", n_init=2, random_state=0).fit(X[:n_rows], y[:n_rows])
+    assert_allclose(model.member_weights_, 0.5, atol=1e-12 if n_rows < FOLDS else 0.1)
+    light = MoERegressor(2, combine_inits="stack", n_init=2, random_state=0).fit(X, y, np.full(len(y), n_rows / len(y)))
+    assert_allclose(light.member_weights_, 0.5, atol=1e-12 if n_rows < FOLDS else 0.1)
