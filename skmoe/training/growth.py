@@ -240,9 +240,10 @@ class Grower:
     def _of(self, tree: Tree) -> Mixture:
         return Mixture.of(tree, self.gate, self.expert)
 
-    def note(self, run: Run) -> None:
-        """Enter what a run of the whole tree passed through, after what came before it."""
-        self.history += [entry | {"pass": self.n_passes + entry["pass"]} for entry in run.history]
+    def note(self, run: Run, above: float = -np.inf) -> None:
+        """Enter what a run of the whole tree passed through once it was above an objective."""
+        passed = (entry for entry in run.history if entry["objective"] > above)
+        self.history += [entry | {"pass": self.n_passes + entry["pass"]} for entry in passed]
 
     def _run(self, mixture: Mixture, params: Params, passed: Callable[[Run], bool] | None) -> Run:
         run = Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed)
@@ -272,9 +273,9 @@ class Grower:
         moves = walk([run], self.move_budget, self.rng, self.settings, Watch())
         self.move_budget *= _LATER_MOVES
         best = [run, *moves][ranked([run, *moves])[0]]
-        if best is not run:
-            self.note(best)
         for move in moves:
+            if move is best:
+                self.note(move, above=run.objective)
             self._counted(move)
         return best
 
