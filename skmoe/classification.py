@@ -70,7 +70,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         fewer experts, its experts are split one by one. A dict holds ``expert_coef``, ``expert_intercept`` and, if
         wanted, ``expert_scale``, ``gate_coef``, ``gate_intercept``, like the fitted attributes.
     n_init : int >= 1, default=5
-        Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+        Number of starts: likelihoods of mixtures have many optima. Of an average the number of its fits.
     move_budget : float >= 0, default=0
         What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. 0 takes the best start as it
