@@ -358,14 +358,28 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Central interval that holds y with probability ``coverage``, (n_samples, 2[, n_outputs_]).
+        """Central interval that holds y with probability ``coverage``.
 
         Of several outputs each interval holds its own output with that probability, so all together hold less.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Between 0 and 1, both excluded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2[, n_outputs_])
         """
         return self._read(X, lambda dist: dist.interval(coverage))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:
         """Predictive distribution of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
 
         Returns
         -------
