@@ -48,6 +48,7 @@ html_math_renderer = "mathml"
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # the right column has room for methods, not for their classes too
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 # What numpydoc checks of every docstring on the API page. Summaries may run on, and sections of short methods may be

@@ -61,14 +61,15 @@ print(table.round(3))
 passes = [2, 3, 5, 8, 12, 18, 25, 35, 60]
 errors = [relative_error(clone(tree).set_params(max_iter=n).fit(X[train], y[train])).mean() for n in passes]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-left.loglog(passes, errors, "o-", color="black", label="tree of 16 experts")
-left.axhline(table.loc["mean", "linear regression"], color="grey", linestyle="--", label="linear regression")
-left.plot(35, 0.10, "D", color="tab:red", label="Jordan & Jacobs (1994)")
-left.set(xlabel="passes over the rows", ylabel="relative error", xticks=[2, 5, 10, 20, 50], yticks=[0.1, 0.2, 0.3])
-left.set(xticklabels=["2", "5", "10", "20", "50"], yticklabels=["0.1", "0.2", "0.3"])
-left.minorticks_off()
-left.legend(frameon=False)
+figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+axes.loglog(passes, errors, "o-", color="black", label="tree of 16 experts")
+axes.axhline(table.loc["mean", "linear regression"], color="grey", linestyle="--", label="linear regression")
+axes.plot(35, 0.10, "D", color="tab:red", label="Jordan & Jacobs (1994)")
+axes.set(xlabel="passes over the rows", ylabel="relative error", xticks=[2, 5, 10, 20, 50], yticks=[0.1, 0.2, 0.3])
+axes.set(xticklabels=["2", "5", "10", "20", "50"], yticklabels=["0.1", "0.2", "0.3"])
+axes.minorticks_off()
+axes.legend(frameon=False)
+plt.show()
 
 # %%
 # Each output by itself
@@ -80,6 +81,7 @@ low, high = tree.predict_interval(X[test], 0.9).swapaxes(0, 1)
 inside = ((low <= y[test]) & (y[test] <= high)).mean()
 print(f"90 % intervals hold {', '.join(f'{share:.0%} ({joint})' for joint, share in inside.items())}")
 
-BandDisplay.from_estimator(tree, X[test], feature="velocity of yaw", target="elbow", experts=False, ax=right)
-right.set_ylabel("acceleration of the elbow (rad/s²)")
+figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+BandDisplay.from_estimator(tree, X[test], feature="velocity of yaw", target="elbow", experts=False, ax=axes)
+axes.set_ylabel("acceleration of the elbow (rad/s²)")
 plt.show()

@@ -66,15 +66,17 @@ plt.show()
 # ----------------------------
 # Another town is heated by day and night alike, and cools more by day than by night, and most in the evening. One
 # expert is enough for the cold side, the warm side needs three: ``(1, (3,))`` is a root with a branch that is an expert
-# and a branch that gates three. A gate that begins with a bad question spoils all that is below it, so trees need more
-# starts than flat mixtures; here five starts ended far lower than the best of twenty.
+# and a branch that gates three. A root that begins with a poor question spoils all that is below it, so starts of trees
+# end far apart. The best of the five starts of a default fit was the tree below for 40 of 60 seeds; after the moves
+# that follow it was for 57, and for the other three one that is 156 nats lower.
 
 X_2, degrees = hours(1500, rng)
 cooling = np.select([X_2.hour < 8, X_2.hour < 18], [45 + 0.5 * degrees, 50 + 3 * degrees], 65 + 1.2 * degrees)
 y_2 = np.where(degrees < 0, 55 - 1.6 * degrees, cooling) + rng.normal(scale=1.5, size=len(X_2))
-unbalanced = MoERegressor((1, (3,)), n_init=20, random_state=0).fit(X_2, y_2)
+unbalanced = MoERegressor((1, (3,)), random_state=0).fit(X_2, y_2)
 
-print(np.sort(unbalanced.start_objectives_)[::-1].round())  # in nats; the first was kept
+print("starts", np.sort(unbalanced.start_objectives_)[::-1].round())  # in nats
+print("best of the moves", unbalanced.move_objectives_.max().round())
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=[1.6, 1], layout="constrained")
 TreeDisplay.from_estimator(unbalanced, ax=axes[0])

@@ -24,6 +24,22 @@ class Criteria:
         """Akaike's criterion ``-2 log L + 2 n_parameters_``; lower is better.
 
         Counts all parameters as free, so it compares models best where the ridges are small.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            Where the fit is an average.
         """
         log_likelihood, _, _ = self._criterion(X, y, sample_weight, "aic")
         return -2 * log_likelihood + 2 * self.n_parameters_
@@ -34,12 +50,44 @@ class Criteria:
         L is the likelihood of y given x. A Gaussian gate does not maximise it, and its parameters are those of the
         joint density: one normal density of x too many, whatever the number of experts. Both make the criterion too
         high beside that of other gates; compare those by held-out `log_prob`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            Where the fit is an average.
         """
         log_likelihood, n, _ = self._criterion(X, y, sample_weight, "bic")
         return -2 * log_likelihood + self.n_parameters_ * float(np.log(n))
 
     def icl(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Integrated completed likelihood: `bic` plus twice the entropy of the responsibilities; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Counts of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            Where the fit is an average.
 
         References
         ----------

@@ -70,7 +70,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         fewer experts, its experts are split one by one. A dict holds ``expert_coef``, ``expert_intercept`` and, if
         wanted, ``expert_scale``, ``gate_coef``, ``gate_intercept``, like the fitted attributes.
     n_init : int >= 1, default=5
-        Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+        Number of starts: likelihoods of mixtures have many optima. Of an average the number of its fits.
     move_budget : float >= 0, default=0
         What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. 0 takes the best start as it
@@ -293,30 +293,91 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         return self._fitted.read(X, of_all, top_k)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Log probabilities of the classes, (n_samples, n_classes), accurate where probabilities underflow."""
+        """Log probabilities of the classes, accurate where probabilities underflow.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
         return self._read(X, lambda log_prior, log_prob: normalized(log_prior[:, None] + log_prob)[0].T, self.top_k)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes, (n_samples, n_classes), in the order of ``classes_``."""
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``; rows sum to one.
+        """
         proba = np.exp(self.predict_log_proba(X))
         return proba / proba.sum(axis=1, keepdims=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Log-odds of ``classes_[1]``, (n_samples,); with more classes their log probabilities."""
+        """Log-odds of the second of two classes; of more classes their log probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+        """
         log_proba = self.predict_log_proba(X)
         return log_proba[:, 1] - log_proba[:, 0] if len(self.classes_) == 2 else log_proba
 
     def predict(self, X: Any) -> np.ndarray:
-        """Most probable class of each row, (n_samples,)."""
+        """Most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels among ``classes_``.
+        """
         check_is_fitted(self)
         return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
 
     def predict_experts(self, X: Any) -> np.ndarray:
-        """Class probabilities of each expert alone, (n_samples, n_experts_, n_classes)."""
+        """Class probabilities of each expert alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_experts_, n_classes)
+        """
         return self._read(X, lambda _, log_prob: np.exp(log_prob).transpose(2, 0, 1), None)
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
-        """Labels drawn from the predicted probabilities, (n_rows, n_samples)."""
+        """Draw labels from the predicted probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+        n_samples : int >= 1, default=1
+            Draws for each row.
+        random_state : int, RandomState instance or None, default=None
+            An int makes the same draws every time.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples)
+        """
         n_samples = check_n_samples(n_samples)
         cumulative = np.cumsum(self.predict_proba(X), axis=1)
         cumulative[:, -1] = 1.0

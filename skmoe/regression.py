@@ -80,13 +80,12 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         fewer experts, its experts are split one by one. A dict holds ``expert_coef``, ``expert_intercept`` and, if
         wanted, ``expert_scale``, ``gate_coef``, ``gate_intercept``, like the fitted attributes.
     n_init : int >= 1, default=5
-        Number of starts. Likelihoods of mixtures have many optima, and starts matter more than anything else.
+        Number of starts. Raise it for averages; for the best single fit ``move_budget`` is worth more.
     move_budget : float >= 0, default=22
         What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. The default makes a fit cost up to
         twenty-five single ones, and on small data ends at the best optimum known in four fits of five; 0 takes the
-        best start as it is.
-        Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
+        best start as it is. Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
     combine_inits : {"best", "average", "stack"}, default="best"
         ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
         end and their densities are averaged, which predicts better and can still be read expert by expert, at
@@ -359,14 +358,28 @@ class MoERegressor(RegressorMixin, MixtureOfExperts):
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Central interval that holds y with probability ``coverage``, (n_samples, 2[, n_outputs_]).
+        """Central interval that holds y with probability ``coverage``.
 
         Of several outputs each interval holds its own output with that probability, so all together hold less.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Between 0 and 1, both excluded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2[, n_outputs_])
         """
         return self._read(X, lambda dist: dist.interval(coverage))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:
         """Predictive distribution of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
 
         Returns
         -------

@@ -31,6 +31,22 @@ class ConstantGate(Gate):
 
     With it a mixture of linear experts is the mixture of regressions of flexmix and mixtools. It cannot tell from x
     which expert answers; `SoftmaxGate` can.
+
+    Examples
+    --------
+    Two lines that cross; seven of ten rows, wherever they are, belong to the first:
+
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> from skmoe.gates import ConstantGate
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.where(rng.random(300) < 0.7, X[:, 0], -X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> model = MoERegressor(n_experts=2, gate=ConstantGate(), random_state=0).fit(X, y)
+    >>> model.expert_coef_.round(1).ravel().tolist()
+    [1.0, -1.0]
+    >>> model.gate_proba([[-0.5], [0.5]]).round(1).tolist()
+    [[0.7, 0.3], [0.7, 0.3]]
     """
 
     def start(self, n_branches: int, n_coef: int) -> ConstantParams:
@@ -103,6 +119,22 @@ class EqualGate(Gate):
     .. math:: g_c(x) = 1 / C
 
     Used where experts are averaged: the root of an averaged fit is such a gate.
+
+    Examples
+    --------
+    Two lines that cross; shares of the rows are not learned:
+
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> from skmoe.gates import EqualGate
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.where(rng.random(300) < 0.7, X[:, 0], -X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> model = MoERegressor(n_experts=2, gate=EqualGate(), random_state=0).fit(X, y)
+    >>> model.expert_coef_.round(1).ravel().tolist()
+    [1.0, -1.0]
+    >>> model.gate_proba([[-0.5], [0.5]]).round(1).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
     """
 
     def start(self, n_branches: int, n_coef: int) -> EqualParams:

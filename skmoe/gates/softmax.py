@@ -166,6 +166,22 @@ class SoftmaxGate(Softmax, Gate):
     ----------
     Jordan & Jacobs (1994), Hierarchical mixtures of experts and the EM algorithm.
     https://doi.org/10.1162/neco.1994.6.2.181
+
+    Examples
+    --------
+    Two lines that meet at zero. A larger ridge makes the border softer:
+
+    >>> import numpy as np
+    >>> from skmoe import MoERegressor
+    >>> from skmoe.gates import SoftmaxGate
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(300, 1))
+    >>> y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+    >>> for alpha in (0.01, 10):
+    ...     model = MoERegressor(n_experts=2, gate=SoftmaxGate(alpha), random_state=0).fit(X, y)
+    ...     print(model.gate_proba([[-0.5], [0.5]]).round(1).tolist())
+    [[0.0, 1.0], [1.0, 0.0]]
+    [[0.1, 0.9], [0.9, 0.1]]
     """
 
     alpha: float = 1e-2

@@ -12,7 +12,7 @@ from sklearn.base import is_regressor
 from .._pipeline import inside
 from .._validation import check_responses
 from .canvas import axes, legend_above
-from .members import chosen
+from .members import chosen, told
 from .palette import INK, color, labels
 from .section import axis_label, beside, section
 from .targets import check_target, of_target
@@ -55,6 +55,8 @@ class BandDisplay:
         Columns that are held, with their values.
     dots : ndarray of shape (n_dots, 2)
         Column and response of at most 1,000 rows, evenly taken; no rows where y was not given.
+    fit : str, default=""
+        Which fit of an average the experts are of, in words; empty where there is only one, or all are.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class BandDisplay:
     labels: list[str]
     held: dict[str, Any]
     dots: np.ndarray
+    fit: str = ""
 
     @classmethod
     def from_estimator(
@@ -176,6 +179,7 @@ class BandDisplay:
             labels=labels(fit.tree_),
             held=along.held,
             dots=beside(along.dots, _one_output(model, y, target), len(X)),
+            fit=told(model, member),
         )
         return display.plot(ax, center=center, experts=experts, data=data)
 
@@ -208,7 +212,8 @@ class BandDisplay:
         handles += ax.plot(self.grid, getattr(self, center), color=INK, linewidth=1.2, label=center, zorder=2.5)
         if experts:
             handles += [self._expert(ax, k) for k in range(len(self.labels))]
-        ax.set(xlim=self.grid[[0, -1]], xlabel=axis_label(self.feature, self.held), ylabel=self.response)
+        fit = f"experts of {self.fit}" if experts and self.fit else ""
+        ax.set(xlim=self.grid[[0, -1]], xlabel=axis_label(self.feature, self.held, fit), ylabel=self.response)
         legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -11,7 +11,7 @@ import numpy as np
 from .._pipeline import inside
 from .canvas import axes, inches
 from .coefficients import facts, meaning, slopes
-from .members import chosen
+from .members import chosen, told
 from .palette import INK, color, labels, short
 from .targets import check_target
 
@@ -52,6 +52,8 @@ class ExpertDisplay:
         Class whose log-odds the coefficients are of, or output of several.
     of : str, default="coefficient"
         What is shown, in words.
+    fit : str, default=""
+        Which fit of an average is shown, in words; empty where there is only one, or all are.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class ExpertDisplay:
     n_hidden: int = 0
     target: Any = None
     of: str = "coefficient"
+    fit: str = ""
 
     @classmethod
     def from_estimator(
@@ -140,7 +143,7 @@ class ExpertDisplay:
         if not isinstance(max_features, Integral) or int(max_features) < 1:
             raise ValueError(f"max_features must be an int of at least 1, got {max_features!r}.")
         model, rows, names = inside(estimator, X)
-        model = chosen(model, member)
+        model, fit = chosen(model, member), told(model, member)
         target = check_target(model, target)
         seen, sd = model._fitted.expert.index, model._fitted.expert.units.scale
         varies = np.isfinite(sd)
@@ -161,6 +164,7 @@ class ExpertDisplay:
             n_hidden=len(seen) - len(order),
             target=target,
             of=meaning(model, target),
+            fit=fit,
         )
         return display.plot(ax)
 
@@ -223,7 +227,7 @@ class ExpertDisplay:
             lines.append("colours compare within a row")
         if self.n_hidden:
             lines.append(f"{self.n_hidden} features with smaller ones not shown")
-        return "\n".join(lines)
+        return "\n".join([*lines, self.fit] if self.fit else lines)
 
 
 def _texts(coef: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from .._pipeline import inside
 from ..tree import Path, Tree
 from .canvas import axes, legend_above
-from .members import chosen
+from .members import chosen, told
 from .palette import GREY, INK, color, dash, labels
 from .section import axis_label, section
 
@@ -56,6 +56,8 @@ class GateDisplay:
         At most 1,000 rows of X, evenly taken.
     tree : Tree, default=None
         Which experts hang under which node; None is a flat mixture.
+    fit : str, default=""
+        Which fit of an average is shown, in words; empty where there is only one, or all are.
 
     Attributes
     ----------
@@ -90,6 +92,7 @@ class GateDisplay:
     held: dict[str, Any]
     dots: np.ndarray
     tree: Tree | None = None
+    fit: str = ""
 
     @classmethod
     def from_estimator(
@@ -147,7 +150,7 @@ class GateDisplay:
         inside(estimator, None)  # before all else, whether it is fitted
         along = section(estimator, X, features, most=2, resolution=grid_resolution, percentiles=percentiles)
         model, rows, _ = inside(estimator, along.rows)
-        model = chosen(model, member)
+        model, fit = chosen(model, member), told(model, member)
         proba = model.gate_proba(rows).reshape(*map(len, along.grid), -1)
         display = cls(
             features=along.names,
@@ -157,6 +160,7 @@ class GateDisplay:
             held=along.held,
             dots=along.dots,
             tree=model.tree_,
+            fit=fit,
         )
         return display.plot(ax, data=data, nodes=nodes)
 
@@ -182,7 +186,7 @@ class GateDisplay:
             self._curves(ax, data)
         else:
             self._regions(ax, data, nodes)
-        ax.set_xlabel(axis_label(self.features[0], self.held))
+        ax.set_xlabel(axis_label(self.features[0], self.held, self.fit))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -27,3 +27,18 @@ def chosen(model: MixtureOfExperts, member: int | None) -> MixtureOfExperts:
             f"(this estimator has {len(fits)} fit{'s' if len(fits) > 1 else ''})."
         )
     return fits[int(member)]
+
+
+def told(model: MixtureOfExperts, member: int | None) -> str:
+    """Which fit of an average is shown, in words; empty where there is only one, or all are shown.
+
+    Examples
+    --------
+    >>> from skmoe import MoERegressor
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.1, 2.0, 2.9]
+    >>> model = MoERegressor(1, n_init=2, combine_inits="average", random_state=0).fit(X, y)
+    >>> told(model, 0), told(model.members_[0], 0), told(model, None)
+    ('members_[0], one of 2 fits', '', '')
+    """
+    n_fits = len(getattr(model, "members_", [model]))
+    return "" if member is None or n_fits == 1 else f"members_[{member}], one of {n_fits} fits"

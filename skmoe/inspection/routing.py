@@ -11,7 +11,7 @@ import numpy as np
 from .._pipeline import inside
 from ..routing import RoutingReport, routing_report, row_entropy
 from .canvas import legend_above, pair
-from .members import chosen
+from .members import chosen, told
 from .palette import GREY, INK, color, labels, short
 
 if TYPE_CHECKING:
@@ -109,10 +109,11 @@ class RoutingDisplay:
             Where the estimator is not fitted.
         """
         model, rows, _ = inside(estimator, X)
-        model = chosen(model, member)
+        model, fit = chosen(model, member), told(model, member)
         proba, of = (
             (model.gate_proba(rows), "gate") if y is None else (model.responsibilities(rows, y), "responsibilities")
         )
+        of = f"{of},\n{fit}" if fit else of
         return cls.from_proba(proba, sample_weight=sample_weight, labels=labels(model.tree_), of=of, ax=ax)
 
     @classmethod

@@ -90,13 +90,14 @@ def beside(dots: np.ndarray, y: Any, n_rows: int) -> np.ndarray:
     return np.column_stack([dots, y[dotted(n_rows)]])
 
 
-def axis_label(name: str, held: dict[str, Any]) -> str:
-    """Name of a column, and below it that others are held."""
-    if not held:
-        return name
-    others = "1 other column" if len(held) == 1 else f"{len(held)} other columns"
-    numeric = all(np.asarray(value).dtype.kind in "iuf" for value in held.values())
-    return f"{name}\n({others} held at the {'median' if numeric else 'median or most frequent value'})"
+def axis_label(name: str, held: dict[str, Any], fit: str = "") -> str:
+    """Name of a column, below it that others are held, and which fit of an average is shown."""
+    lines = [name]
+    if held:
+        others = "1 other column" if len(held) == 1 else f"{len(held)} other columns"
+        numeric = all(np.asarray(value).dtype.kind in "iuf" for value in held.values())
+        lines.append(f"({others} held at the {'median' if numeric else 'median or most frequent value'})")
+    return "\n".join([*lines, fit] if fit else lines)
 
 
 def _check_grid(resolution: Any, percentiles: Any) -> None:

@@ -15,7 +15,7 @@ from ..digits import percent
 from ..fitted_tree import FittedTree
 from ..tree import Path
 from .canvas import axes, inches
-from .members import chosen
+from .members import chosen, told
 from .palette import INK, color, labels, short
 from .tree_layout import BEND, GAP, LINE, Layout, Ribbon
 
@@ -54,6 +54,8 @@ class TreeDisplay:
         Scales of the experts, in units of y.
     of : str, default="training mass"
         What shares are parts of.
+    fit : str, default=""
+        Which fit of an average is shown, in words; empty where there is only one, or all are.
 
     Attributes
     ----------
@@ -84,6 +86,7 @@ class TreeDisplay:
     labels: list[str]
     scale: np.ndarray | None = None
     of: str = "training mass"
+    fit: str = ""
 
     @classmethod
     def from_estimator(
@@ -135,7 +138,7 @@ class TreeDisplay:
         model, rows, names = inside(estimator, X)
         if X is None and y is not None:
             raise ValueError("y is given without X: pass the rows that it belongs to.")
-        model = chosen(model, member)
+        model, fit = chosen(model, member), told(model, member)
         tree, of = model.tree_.renamed(names), "training mass"
         if X is not None:
             of = "rows (gate)" if y is None else "rows (responsibilities)"
@@ -146,7 +149,7 @@ class TreeDisplay:
             if y is not None:
                 sums = tree.summary.sums(model._check_coded(y), weight, proba)
             tree = tree.at_rows(mass / mass.sum(), mass, sums)
-        display = cls(tree=tree, labels=labels(tree), scale=getattr(model, "expert_scale_", None), of=of)
+        display = cls(tree=tree, labels=labels(tree), scale=getattr(model, "expert_scale_", None), of=of, fit=fit)
         return display.plot(ax, max_features=max_features)
 
     def plot(self, ax: Axes | None = None, *, max_features: int = 2) -> Self:
@@ -200,7 +203,7 @@ class TreeDisplay:
             below |= {path: [f"{share[path]}, {mean[path]}"] for path in inner}
         if self.scale is not None:
             table.append(["scale", *(", ".join(map(_scale, np.atleast_1d(scale))) for scale in self.scale)])
-        caption = f"thickness: share of the {self.of}"
+        caption = (f"{self.fit}; " if self.fit else "") + f"thickness: share of the {self.of}"
         if any("(+" in line for lines in above.values() for line in lines):
             caption += "; (+n): n columns left out"
         return Layout(self.tree, {path: note.share for path, note in notes.items()}, above, below, table, caption)

@@ -121,6 +121,22 @@ def test_members_of_an_average(display, average, data):
         display.from_estimator(average, X, member=3, **options)
 
 
+@every
+def test_a_figure_says_which_fit_of_an_average_it_shows(make, average, data):
+    if make is MAKE["convergence"]:
+        return  # shows all fits
+
+    def fits(model, **options):
+        display = make(model, *data, **options)
+        return [text for text in texts(panels(display)) if "members_" in text]
+
+    for member in (0, 2):
+        (text,) = fits(average, member=member)
+        assert f"members_[{member}], one of 3 fits" in text
+    assert not fits(average, member=None)
+    assert not fits(average.members_[1])
+
+
 def test_import_does_not_load_matplotlib():
     script = "import sys, skmoe.inspection; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
