@@ -19,6 +19,7 @@ from ._callbacks import NOTES, Callbacks, CallbackSupportMixin, with_callbacks
 from ._criteria import Criteria
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
+from ._readable import Readable
 from ._validation import check_enough_rows, check_labels_of_experts, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
@@ -28,11 +29,9 @@ from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
 from .outputs import joined
 from .responses import Summary
-from .routing import RoutingReport, routing_report
 from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
 from .rows.source import array_rows
-from .summary import summary_table
 from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
@@ -50,7 +49,7 @@ class Plan(NamedTuple):
     carry_out: Callable[..., Found]
 
 
-class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
+class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -314,62 +313,3 @@ class MixtureOfExperts(Modular, Criteria, CallbackSupportMixin, BaseEstimator, A
         if len(coded) != len(X):
             raise ValueError(f"X has {len(X)} rows, but y has {len(coded)}.")
         return X, coded
-
-    def gate_proba(self, X: Any) -> np.ndarray:
-        """Prior probability of each expert given x.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_experts_)
-            ``g_k(x)``; rows sum to one. `top_k` plays no part.
-        """
-        return np.exp(self._log_prior(X))
-
-    def _log_prior(self, X: Any) -> np.ndarray:
-        X = self._rows(X)
-        return self._fitted.log_prior(X)
-
-    def apply(self, X: Any) -> np.ndarray:
-        """Most probable expert of each row before y is seen, (n_samples,)."""
-        return self._log_prior(X).argmax(axis=1)
-
-    def responsibilities(self, X: Any, y: Any) -> np.ndarray:
-        """Posterior probability of each expert given x and y.
-
-        .. math:: h_k(x, y) = g_k(x) f_k(y \\mid x) / p(y \\mid x)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_experts_)
-        """
-        X, coded = self._rows_and_response(X, y)
-        return self._fitted.evaluate(X, coded).responsibilities
-
-    def log_prob(self, X: Any, y: Any) -> np.ndarray:
-        """Log density of the response given x in nats (log probability for classes and counts), (n_samples,).
-
-        Of several outputs together.
-        """
-        X, coded = self._rows_and_response(X, y)
-        return self._fitted.evaluate(X, coded).log_prob
-
-    def routing_report(self, X: Any, y: Any = None) -> RoutingReport:
-        """Usage and entropies of the experts over rows: of the gate, or with y of the responsibilities."""
-        return routing_report(self.gate_proba(X) if y is None else self.responsibilities(X, y))
-
-    def summary(self) -> Any:
-        """The experts as a table: one row an expert, with its share, scale and coefficients by feature name.
-
-        Of several outputs, or more than two classes, columns are named ``"scale [output]"``, ``"feature [output]"``.
-
-        Returns
-        -------
-        pandas.DataFrame
-        """
-        check_is_fitted(self)
-        coefficients = (getattr(self, "expert_scale_", None), self.expert_intercept_, self.expert_coef_)
-        return summary_table(self.expert_share_, *coefficients, names=self._names(), labels=self._output_labels())

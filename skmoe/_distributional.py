@@ -1,0 +1,139 @@
+"""What a regressor predicts: the mixture at every row as a distribution, and what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ._validation import check_n_samples
+from .model import FittedMixture
+from .predictive import MixtureDistribution
+
+
+class Distributional:
+    """Predictions of numbers; a part of `skmoe.MoERegressor`."""
+
+    top_k: int | None
+    _fitted: FittedMixture
+    _rows: Callable[[Any], np.ndarray]
+
+    def _read(self, X: Any, read: Callable[[MixtureDistribution], np.ndarray]) -> np.ndarray:
+        X = self._rows(X)
+        return self._fitted.read(X, lambda *parts: read(MixtureDistribution(*parts)), self.top_k)
+
+    def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Mean of the predictive distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation as well.
+
+        Returns
+        -------
+        ndarray of shape (n_samples[, n_outputs_]), or a pair of them
+        """
+        if not return_std:
+            return self._read(X, lambda dist: dist.mean())
+        both = self._read(X, lambda dist: np.stack([dist.mean(), dist.std()], axis=1))
+        return both[:, 0], both[:, 1]
+
+    def predict_var(self, X: Any) -> np.ndarray:
+        """Variance of the predictive distribution, by the law of total variance.
+
+        .. math:: \\mathrm{Var}(y \\mid x) = \\sum_k g_k (\\sigma_k^2 + (\\mu_k - \\mu)^2)
+
+        The second term, the disagreement between experts, is part of it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples[, n_outputs_])
+        """
+        return self._read(X, lambda dist: dist.var())
+
+    def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
+        """Quantiles of the predictive distribution, of each output by itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        q : float or array-like of shape (n_levels,)
+            Levels between 0 and 1, both excluded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_levels[, n_outputs_]), without the axis of levels for a scalar
+        """
+        levels = np.asarray(q, dtype=np.float64)
+        if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
+            raise ValueError(f"q must be a level, or a list of levels, between 0 and 1 (both excluded), got {q!r}.")
+        quantiles = self._read(X, lambda dist: dist.ppf(np.atleast_1d(levels)[None, :]))
+        return quantiles if levels.ndim else quantiles[:, 0]
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Central interval that holds y with probability ``coverage``.
+
+        Of several outputs each interval holds its own output with that probability, so all together hold less.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Between 0 and 1, both excluded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2[, n_outputs_])
+        """
+        return self._read(X, lambda dist: dist.interval(coverage))
+
+    def predict_dist(self, X: Any) -> MixtureDistribution:
+        """Predictive distribution of every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        MixtureDistribution
+            With ``pdf logpdf cdf ppf mean var std interval rvs crps entropy``, and ``marginal`` of several outputs.
+        """
+        X = self._rows(X)
+        return MixtureDistribution(*self._fitted.view(X, self.top_k))
+
+    def predict_experts(self, X: Any) -> np.ndarray:
+        """Mean of each expert's own distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_experts_[, n_outputs_])
+        """
+        return self._read(X, lambda dist: dist.expert_means().swapaxes(0, 1))
+
+    def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
+        """Draws from the predictive distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+        n_samples : int >= 1, default=1
+            Draws a row.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_samples[, n_outputs_])
+        """
+        return self.predict_dist(X).rvs(check_n_samples(n_samples), random_state)
