@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import kernels
 from .block import Block
 from .experts.protocol import Expert
 from .gates.protocol import Gate
@@ -122,12 +123,18 @@ class Mixture:
         """Evaluate the rows of a chunk."""
         gates = [g.forward(p, chunk.gate) for g, p in zip(self.gates, params.gates, strict=True)]
         log_prior = self.tree.leaf_log_prior([forward.log_prob for forward in gates])
-        joint = np.empty((self.tree.n_leaves, chunk.expert.n_rows))
-        caches = []
-        for (expert, index), p, response in zip(self.experts, params.experts, chunk.responses, strict=True):
-            log_prob, cache = expert.forward(p, chunk.expert, response)
-            joint[index] = log_prob + response.base_measure
-            caches.append(cache)
+        parts = [
+            expert.forward(p, chunk.expert, response)
+            for (expert, _), p, response in zip(self.experts, params.experts, chunk.responses, strict=True)
+        ]
+        caches = [cache for _, cache in parts]
+        if len(parts) == 1:
+            joint = parts[0].log_prob
+            joint += chunk.responses[0].base_measure
+        else:
+            joint = np.empty((self.tree.n_leaves, chunk.expert.n_rows))
+            for (_, index), (log_prob, _), response in zip(self.experts, parts, chunk.responses, strict=True):
+                joint[index] = log_prob + response.base_measure
         joint += log_prior
         log_marginal = sum(forward.log_marginal for forward in gates)
         return Forward(log_prior, joint, log_marginal, [forward.cache for forward in gates], caches)
@@ -138,7 +145,7 @@ class Mixture:
         """Sums over the rows of a chunk; with given responsibilities (n_leaves, n_rows), those instead of our own."""
         forward = self.forward(params, chunk)
         log_prob, posterior = self._posterior(forward.joint, responsibilities)
-        mass = posterior * chunk.weight
+        mass, alone = posterior * chunk.weight, len(self.experts) == 1
         gates = tuple(
             gate.gather(p, chunk.gate, m, cache, information=information)
             for gate, p, m, cache in zip(
@@ -146,7 +153,7 @@ class Mixture:
             )
         )
         experts = tuple(
-            expert.gather(p, chunk.expert, response, mass[index], cache, information=information)
+            expert.gather(p, chunk.expert, response, mass if alone else mass[index], cache, information=information)
             for (expert, index), p, response, cache in zip(
                 self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
             )
@@ -161,7 +168,7 @@ class Mixture:
         free energy of deterministic annealing, ``log(sum_k joint_k^coldness) / coldness``.
         """
         if given is not None:
-            return np.where(given > 0, given * joint, 0.0).sum(axis=0), given
+            return np.where(given > 0, given * joint, 0.0).sum(axis=0), np.ascontiguousarray(given)
         if self.coldness == 1.0:
             return normalized(joint)
         log_norm, posterior = normalized(self.coldness * joint)
@@ -275,13 +282,6 @@ def normalized(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Where a row is impossible under every leaf the log is minus infinity and the shares are even.
     """
-    top = joint.max(axis=0)
-    impossible = np.isneginf(top)
-    if impossible.any():
-        shape = impossible.reshape((1, *impossible.shape))
-        log_norm, share = normalized(np.where(shape, 0.0, joint))
-        return np.where(impossible, -np.inf, log_norm), share
-    share = np.exp(joint - top)
-    total = share.sum(axis=0)
-    share /= total
-    return top + np.log(total), share
+    share, log_norm = np.empty_like(joint), np.empty(joint.shape[1:])
+    kernels.softmax.shares(joint.reshape(len(joint), -1), share.reshape(len(joint), -1), log_norm.reshape(-1))
+    return log_norm, share

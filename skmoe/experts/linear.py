@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ..families.links import Link, Linked
-from ..families.protocol import Family, Theta
+from ..families.protocol import Family, Theta, totals
 from ..newton import solve_information
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
@@ -139,7 +139,7 @@ class LinearExpert(Expert):
 
     def forward(self, params: LinearParams, design: Design, response: Response) -> ExpertForward:
         theta = self.theta(params, design)
-        return ExpertForward(self.family.log_prob(response.y, theta).sum(axis=1), theta)
+        return ExpertForward(self.family.joint_log_prob(response.y, theta), theta)
 
     def gather(
         self,
@@ -151,18 +151,17 @@ class LinearExpert(Expert):
         *,
         information: bool = True,
     ) -> LinearSums:
-        score, curvature = self.family.terms(response.y, cache, curvature=information)
-        weight = mass[:, None, :]
-        coef = design.score(weight * score[0])
-        shape = self._totals(score, weight, params.shape)
+        score, shape, curvature = self.family.weighed(response.y, cache, mass, curvature=information)
+        total, coef = mass.sum(axis=1), design.score(score)
         if curvature is None:
-            return LinearSums(mass.sum(axis=1), coef, shape, None, None)
+            return LinearSums(total, coef, shape, None, None)
+        curved, *others = curvature
         return LinearSums(
-            mass.sum(axis=1),
+            total,
             coef,
             shape,
-            self._information(design, mass, curvature[0]),
-            self._totals(curvature, weight, params.shape),
+            self._information(design, mass, curved),
+            totals(tuple(others), mass[:, None], len(response.y)),
         )
 
     @staticmethod
@@ -171,14 +170,6 @@ class LinearExpert(Expert):
         if curvature.shape[-1] == 1:
             return design.gram(mass)[:, None] * curvature[..., None]
         return design.gram(mass[:, None, :] * curvature)
-
-    @staticmethod
-    def _totals(terms: Theta, weight: np.ndarray, like: np.ndarray) -> np.ndarray:
-        """Weighted sums over rows of the terms of the parameters after the first."""
-        totals = np.empty_like(like)
-        for j, term in enumerate(terms[1:]):
-            totals[..., j] = (weight * term).sum(axis=-1)
-        return totals
 
     # -- spend -----------------------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from .. import kernels
 from .links import Identity, Link
-from .protocol import Family, Terms, Theta
+from .protocol import Family, Terms, Theta, Weighed
 
 
 class Bernoulli(Family):
@@ -44,6 +45,18 @@ class Bernoulli(Family):
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
         p = expit(theta[0])
         return Terms((y - p,), (p * (1 - p),) if curvature else None)
+
+    def joint_log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
+        (eta,) = theta
+        out = np.empty((len(eta), eta.shape[-1]))
+        kernels.bernoulli.log_probability(y, eta, out)
+        return out
+
+    def weighed(self, y: np.ndarray, theta: Theta, mass: np.ndarray, *, curvature: bool = True) -> Weighed:
+        (eta,) = theta
+        score = np.empty_like(eta)
+        kernels.bernoulli.weighted_score(y, eta, mass, score)
+        return Weighed(score, np.zeros((*eta.shape[:2], 0)), self.terms(y, theta).curvature if curvature else None)
 
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:
         p = np.clip(mean, 1e-3, 1 - 1e-3)

@@ -35,6 +35,32 @@ class Terms(NamedTuple):
     curvature: Theta | None
 
 
+class Weighed(NamedTuple):
+    """What rows say of the parameters, times the mass that each expert has of them.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n_experts, n_outputs, n_rows)
+        Derivatives by the first parameter, times mass.
+    totals : ndarray of shape (n_experts, n_outputs, n_parameters - 1)
+        Sums over rows of those by the others.
+    curvature : tuple of ndarray, or None
+        As in `Terms`, not weighed.
+    """
+
+    score: np.ndarray
+    totals: np.ndarray
+    curvature: Theta | None
+
+
+def totals(terms: Theta, weight: np.ndarray, n_outputs: int) -> np.ndarray:
+    """Weighted sums over rows of terms, (n_experts, n_outputs, n_terms); weight is (n_experts, 1, n_rows)."""
+    sums = np.empty((len(weight), n_outputs, len(terms)))
+    for j, term in enumerate(terms):
+        sums[..., j] = (weight * term).sum(axis=-1)
+    return sums
+
+
 class Family(ABC):
     """Distribution of a response given its parameters.
 
@@ -78,6 +104,16 @@ class Family(ABC):
     @abstractmethod
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
         """Score and, where asked for, curvature of `log_prob` in each parameter."""
+
+    def joint_log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
+        """`log_prob` of all outputs together, (n_experts, n_rows)."""
+        return self.log_prob(y, theta).sum(axis=1)
+
+    def weighed(self, y: np.ndarray, theta: Theta, mass: np.ndarray, *, curvature: bool = True) -> Weighed:
+        """`terms` with mass (n_experts, n_rows); a family may know a faster way."""
+        score, curves = self.terms(y, theta, curvature=curvature)
+        weight = mass[:, None]
+        return Weighed(weight * score[0], totals(score[1:], weight, len(y)), curves)
 
     @abstractmethod
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from .. import kernels
 from ..block import Block
 from ..newton import solve_information
 from ..rows.design import Design, Standardizer
@@ -47,11 +48,9 @@ class SoftmaxForward(NamedTuple):
 
 def log_softmax(logits: np.ndarray) -> SoftmaxForward:
     """Softmax over the second axis from the last, safe at any size of the logits; ``logits`` is overwritten."""
-    logits -= logits.max(axis=-2, keepdims=True)
-    prob = np.exp(logits)
-    total = prob.sum(axis=-2, keepdims=True)
-    prob /= total
-    logits -= np.log(total)
+    prob = np.empty_like(logits)
+    groups = (-1, *logits.shape[-2:])
+    kernels.softmax.softmax(logits.reshape(groups), prob.reshape(groups))
     return SoftmaxForward(logits, prob)
 
 
@@ -84,10 +83,12 @@ class Softmax(Block):
     ) -> SoftmaxSums:
         """Sums over rows with mass (n_groups, n_branches, n_rows) seen, where prob was expected."""
         n_branches = mass.shape[1]
-        total = mass.sum(axis=1, keepdims=True)
-        score = design.score(contrasts(n_branches).T @ (mass - total * prob))
+        excess = np.empty_like(prob)
+        kernels.softmax.excess(mass, prob, excess)
+        score = contrasts(n_branches).T @ design.score(excess)
         if not information:
             return SoftmaxSums(score, None)
+        total = mass.sum(axis=1, keepdims=True)
         if self._full(params):
             return SoftmaxSums(score, self._pairs(design, total, prob))
         # Twice p(1 - p) majorises the information (Gershgorin) and is exact for two branches.

@@ -1,0 +1,30 @@
+"""How kernels are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from numba import njit
+
+#: Division by zero gives infinity, as in numpy, and no exception: tests for it would end vector loops.
+_jit = partial(njit, nogil=True, error_model="numpy")
+#: Sums may be taken in any order, so that they too use vector instructions. What is not finite stays what it is:
+#: training looks for it.
+_ANY_ORDER = {"contract", "reassoc", "nsz"}
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled function that lets other threads run, kept on disk where there is a place for it."""
+    try:
+        compiled: Callable[..., Any] = _jit(cache=True, fastmath=_ANY_ORDER)(function)
+    except RuntimeError:  # nothing can be written beside the source nor in the user's cache
+        compiled = _jit(fastmath=_ANY_ORDER)(function)
+    return compiled
+
+
+def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of numbers to be compiled into the loops of kernels; its sums are taken in the order written."""
+    compiled: Callable[..., Any] = _jit(fastmath={"contract"})(function)
+    return compiled
