@@ -145,7 +145,8 @@ class Mixture:
         """Sums over the rows of a chunk; with given responsibilities (n_leaves, n_rows), those instead of our own."""
         forward = self.forward(params, chunk)
         log_prob, posterior = self._posterior(forward.joint, responsibilities)
-        mass, alone = posterior * chunk.weight, len(self.experts) == 1
+        mass = posterior * chunk.weight
+        held = [mass] if len(self.experts) == 1 else [mass[index] for _, index in self.experts]
         gates = tuple(
             gate.gather(p, chunk.gate, m, cache, information=information)
             for gate, p, m, cache in zip(
@@ -153,9 +154,9 @@ class Mixture:
             )
         )
         experts = tuple(
-            expert.gather(p, chunk.expert, response, mass if alone else mass[index], cache, information=information)
-            for (expert, index), p, response, cache in zip(
-                self.experts, params.experts, chunk.responses, forward.expert_caches, strict=True
+            expert.gather(p, chunk.expert, response, part, cache, information=information)
+            for (expert, _), p, response, part, cache in zip(
+                self.experts, params.experts, chunk.responses, held, forward.expert_caches, strict=True
             )
         )
         log_likelihood = float(chunk.weight @ (log_prob + forward.log_marginal))
@@ -282,6 +283,7 @@ def normalized(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Where a row is impossible under every leaf the log is minus infinity and the shares are even.
     """
+    joint = np.ascontiguousarray(joint)  # so that reshaped arrays are views, into which the kernel writes
     share, log_norm = np.empty_like(joint), np.empty(joint.shape[1:])
     kernels.softmax.shares(joint.reshape(len(joint), -1), share.reshape(len(joint), -1), log_norm.reshape(-1))
     return log_norm, share

@@ -47,7 +47,8 @@ class SoftmaxForward(NamedTuple):
 
 
 def log_softmax(logits: np.ndarray) -> SoftmaxForward:
-    """Softmax over the second axis from the last, safe at any size of the logits; ``logits`` is overwritten."""
+    """Softmax over the second axis from the last, safe at any size of the logits; ``logits`` may be overwritten."""
+    logits = np.ascontiguousarray(logits)  # so that reshaped arrays are views, into which the kernel writes
     prob = np.empty_like(logits)
     groups = (-1, *logits.shape[-2:])
     kernels.softmax.softmax(logits.reshape(groups), prob.reshape(groups))

@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
 from skmoe import kernels
+from skmoe.gates.softmax import log_softmax
+from skmoe.mixture import normalized
 
 RNG = np.random.default_rng(0)
 SHAPES = [(1, 1, 5), (1, 2, 1), (1, 8, 2048), (3, 4, 17), (2, 3, 0)]
@@ -47,3 +49,12 @@ def test_excess(shape):
     out = np.empty(shape)
     kernels.softmax.excess(mass, prob, out)
     assert_allclose(out, mass - mass.sum(axis=1, keepdims=True) * prob, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(4, 17), (3, 4, 17), (2, 3, 4, 5)])
+def test_any_order_of_memory(shape):
+    values = RNG.standard_normal(shape)
+    for got, right in zip(normalized(np.asfortranarray(values)), normalized(values), strict=True):
+        assert_array_equal(got, right)
+    for got, right in zip(log_softmax(np.asfortranarray(values)), log_softmax(values.copy()), strict=True):
+        assert_array_equal(got, right)
