@@ -29,9 +29,8 @@ from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
 from .outputs import joined
 from .responses import Summary
-from .rows.chunk import Chunk
 from .rows.columns import Columns, selected
-from .rows.source import array_rows
+from .rows.source import Rows, array_rows
 from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
@@ -163,25 +162,27 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         X, coded, weight, factor = self._check_training(X, y, sample_weight)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
-        seen = weight > 0  # a row of weight zero is not there
-        if not seen.all():
-            X, coded, weight, factor = X[seen], coded[seen], weight[seen], factor[seen]
+        seen = None
+        if not weight.all():  # a row of weight zero is not there
+            seen = np.flatnonzero(weight)
+            coded, weight, factor = coded[seen], weight[seen], factor[seen]
             labels = labels if labels is None else labels[seen]
-        mixture = self._mixture(tree, coded, weight * factor)
-        gate, expert = self._columns(given["X"], X, weight * factor)
-        mixture.gates[0].check(tree, gate, X, weight * factor, getattr(self, "feature_names_in_", None))
-        task = Task(mixture, gate, expert, array_rows(mixture, gate, expert, X, coded, weight * factor))
+        trained = weight * factor
+        mixture = self._mixture(tree, coded, trained)
+        gate, expert = self._columns(given["X"], X, trained, seen)
+        task = Task(mixture, array_rows(mixture, gate, expert, X, coded, trained, seen, n_jobs=self.n_jobs))
+        mixture.gates[0].check(tree, task.rows, getattr(self, "feature_names_in_", None))
 
         plan = self._plan(task, labels, previous)
         callbacks = self._callbacks(task, None if plan.moves else plan.n_starts, given)
         watches: list[Watch] = [Printed(plan.n_starts)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
-        self._conclude(runs, TrainingRows(task.chunks, coded, weight), self._weights(runs, task.chunks))
+        self._conclude(runs, TrainingRows(task.rows, coded, weight), self._weights(runs, task.rows))
         for watch in callbacks:
             watch.finish()
-        mass = self.expert_share_ * len(runs) * sum(float(chunk.weight.sum()) for chunk in task.chunks)
-        return troubles(runs, self._fitted, mass, task.chunks, n_distinct, self.max_iter)
+        mass = self.expert_share_ * len(runs) * task.rows.total
+        return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter)
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         experts = self._experts(tree)
@@ -192,8 +193,10 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
     def _gate(self) -> Gate:
         return GATES[self.gate](self.gate_alpha) if isinstance(self.gate, str) else self.gate
 
-    def _columns(self, original: Any, X: np.ndarray, weight: np.ndarray) -> tuple[Columns, Columns]:
-        """What gates and experts see; one object where both see the same."""
+    def _columns(
+        self, original: Any, X: np.ndarray, weight: np.ndarray, seen: np.ndarray | None
+    ) -> tuple[Columns, Columns]:
+        """What gates and experts see of the rows; one object where both see the same."""
         names = getattr(self, "feature_names_in_", None)
         gate = selected(self.gate_features, original, names, X.shape[1], "gate_features")
         expert = selected(self.expert_features, original, names, X.shape[1], "expert_features")
@@ -201,8 +204,8 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             raise ValueError(
                 "gate_features selects no column. For a gate that ignores x leave it out and use gate='constant'."
             )
-        expert_columns = Columns.of(X, weight, expert)
-        return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate)), expert_columns
+        expert_columns = Columns.of(X, weight, expert, seen)
+        return (expert_columns if np.array_equal(gate, expert) else Columns.of(X, weight, gate, seen)), expert_columns
 
     def _callbacks(self, task: Task, n_starts: int | None, data: dict[str, Any]) -> list[Callbacks]:
         """Those who tell scikit-learn's callbacks, where there are any."""
@@ -225,14 +228,14 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             return Plan(
                 len(seeds),
                 False,
-                partial(grown, task.mixture, task.chunks, growth, seeds, move_budget=self.move_budget, **how),
+                partial(grown, task.mixture, task.rows, growth, seeds, move_budget=self.move_budget, **how),
             )
         begin = beginning(self.init, labels, previous, task, self.n_experts, seeds)
         # Moves seek the best optimum: not for averages, nor where the user says where to begin.
         seeking = begin.searched and self.combine_inits == "best" and task.mixture.tree.n_leaves > 1
         move_budget = self.move_budget if seeking else 0
         how |= {"thin": begin.searched, "move_budget": move_budget, "rng": np.random.default_rng(last)}
-        return Plan(len(begin.starts), move_budget > 0, partial(search, task.mixture, task.chunks, begin.starts, **how))
+        return Plan(len(begin.starts), move_budget > 0, partial(search, task.mixture, task.rows, begin.starts, **how))
 
     def _settings(self) -> Settings:
         return Settings(memory=self.memory, tol=self.tol, max_passes=self.max_iter)
@@ -243,11 +246,11 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         self._report(found)
         return found.kept
 
-    def _weights(self, runs: Sequence[Run], chunks: Sequence[Chunk]) -> np.ndarray:
+    def _weights(self, runs: Sequence[Run], rows: Rows) -> np.ndarray:
         """How much each of the runs weighs in their average."""
         if self.combine_inits != "stack" or len(runs) == 1:
             return np.full(len(runs), 1.0 / len(runs))
-        weights, n_passes = stacked(runs, chunks, self._settings(), self.n_jobs)
+        weights, n_passes = stacked(runs, rows, self._settings(), self.n_jobs)
         self.n_passes_ += n_passes
         return weights
 
@@ -270,7 +273,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
     def _record(self, fitted: FittedMixture, runs: Sequence[Run], rows: TrainingRows) -> None:
         best, trained = runs[0], rows.trained
-        log_prob, h = fitted.mixture.evaluate(fitted.params, rows.chunks)
+        log_prob, h = fitted.mixture.evaluate(fitted.params, rows.rows)
         self._fitted = fitted
         self.tree_ = described(fitted, rows, h, self._summarized(rows.y, rows.weight), self._names())
         self.n_experts_ = fitted.n_experts

@@ -13,7 +13,7 @@ from .gates import Gate
 from .mixture import Mixture, Params
 from .model import FittedMixture, Task
 from .records import same_kind
-from .rows.chunk import Chunk
+from .rows.source import Rows
 from .training.growth import Growth
 from .training.search import Start
 from .training.starts import PORTFOLIO, STARTS
@@ -97,25 +97,24 @@ def _plain(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value == "auto")
 
 
-def _drawn(kind: str, seed: int, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
-    return STARTS[kind](mixture, chunks, np.random.default_rng(seed))
+def _drawn(kind: str, seed: int, mixture: Mixture, rows: Rows) -> Params:
+    return STARTS[kind](mixture, rows, np.random.default_rng(seed))
 
 
 def _always(params: Params) -> Start:
-    return lambda mixture, chunks: params
+    return lambda mixture, rows: params
 
 
-def _divided(labels: np.ndarray, mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
+def _divided(labels: np.ndarray, mixture: Mixture, rows: Rows) -> Params:
     """Trained on given responsibilities (n_rows, n_leaves)."""
-    ends = np.cumsum([len(chunk.weight) for chunk in chunks])[:-1]
-    return trained_to(mixture, chunks, [part.T for part in np.split(labels, ends)])
+    return trained_to(mixture, rows, [part.T for part in rows.split(labels)])
 
 
 def _nested(member: FittedMixture, task: Task, first: int, seed: int) -> Start:
     """A start from a fit of fewer experts, of which one is split first."""
     small = Mixture.of(member.tree, task.mixture.gates[0], task.mixture.experts[0].expert)
     params = member.continued(task._replace(mixture=small))
-    return lambda mixture, chunks: nested(small, params, first, mixture, chunks, np.random.default_rng(seed))
+    return lambda mixture, rows: nested(small, params, first, mixture, rows, np.random.default_rng(seed))
 
 
 def _of_estimator(init: Any, task: Task, seed: int) -> list[Start]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
@@ -17,8 +17,7 @@ from .fitted_tree import TrainingRows
 from .mixture import Mixture, Params
 from .model import FittedMixture
 from .records import ravel, unravel
-from .rows.chunk import Chunk
-from .rows.source import array_rows
+from .rows.source import Rows, array_rows
 from .training.adding import added
 from .training.frozen import Frozen, experts_that_move, of_experts
 from .training.loop import Run, Settings
@@ -26,7 +25,7 @@ from .training.restarts import held_to_one_thread, ranked
 from .training.search import Found
 
 #: Trains something of a fitted mixture on rows.
-Training = Callable[[FittedMixture, Sequence[Chunk], Settings], Run]
+Training = Callable[[FittedMixture, Rows, Settings], Run]
 
 
 class Modular:
@@ -35,6 +34,7 @@ class Modular:
     freeze: Any
     init: Any
     warm_start: bool
+    n_jobs: int | None
     n_experts_: int
     _members: list[FittedMixture]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
@@ -78,7 +78,7 @@ class Modular:
         ValueError
             For an average of fits: add the expert to one of its ``members_``.
         """
-        warn(self._continued(X, y, sample_weight, lambda old, chunks, s: added(old.mixture, old.params, chunks, s)))
+        warn(self._continued(X, y, sample_weight, lambda old, rows, s: added(old.mixture, old.params, rows, s)))
         return self
 
     def refit_expert(self, k: int, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -110,7 +110,7 @@ class Modular:
         check_is_fitted(self)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 0 <= k < self.n_experts_:
             raise ValueError(f"k={k!r}: expected the number of an expert, an int from 0 to {self.n_experts_ - 1}.")
-        warn(self._continued(X, y, sample_weight, lambda old, chunks, s: _refitted(old, int(k), chunks, s)))
+        warn(self._continued(X, y, sample_weight, lambda old, rows, s: _refitted(old, int(k), rows, s)))
         return self
 
     def _fit_around(self, X: Any, y: Any, sample_weight: Any, init_labels: Any) -> list[Trouble]:
@@ -135,7 +135,7 @@ class Modular:
             )
         fresh = copy.copy(self)
         fresh.__dict__.update({k: v for k, v in vars(start).items() if k.endswith("_") or k in ("_fitted", "_members")})
-        found = fresh._continued(X, y, sample_weight, lambda old, chunks, s: _around(old, frozen, chunks, s))
+        found = fresh._continued(X, y, sample_weight, lambda old, rows, s: _around(old, frozen, rows, s))
         self.__dict__ = fresh.__dict__
         return found
 
@@ -151,39 +151,40 @@ class Modular:
         weight = check_weight(sample_weight, X)
         factor = self._factor(coded, weight)
         old = self._members[0]
-        seen = weight > 0
-        chunks = array_rows(old.mixture, old.gate, old.expert, X[seen], coded[seen], (weight * factor)[seen])
+        seen = np.flatnonzero(weight)
+        trained = (weight * factor)[seen]
+        rows = array_rows(old.mixture, old.gate, old.expert, X, coded[seen], trained, seen, n_jobs=self.n_jobs)
         settings = self._settings()
-        run = train(old, chunks, settings)
+        run = train(old, rows, settings)
         mixture = Mixture(run.mixture.tree, run.mixture.gates, run.mixture.experts)
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
         fresh._report(Found([run], [run], [], float(run.n_passes)))
-        fresh._conclude([run], TrainingRows(chunks, coded[seen], weight[seen]), np.ones(1))
-        mass = fresh.expert_share_ * sum(float(chunk.weight.sum()) for chunk in chunks)
+        fresh._conclude([run], TrainingRows(rows, coded[seen], weight[seen]), np.ones(1))
+        mass = fresh.expert_share_ * rows.total
         found = troubles_of_part(run, fitted, mass, experts_that_move(run.mixture), settings.max_passes)
         self.__dict__ = fresh.__dict__
         return unseen(old, X[seen], self._names()) + found
 
 
-def _around(old: FittedMixture, frozen: np.ndarray, chunks: Sequence[Chunk], settings: Settings) -> Run:
+def _around(old: FittedMixture, frozen: np.ndarray, rows: Rows, settings: Settings) -> Run:
     """Everything trained on but some experts."""
     mixture, params = old.mixture, old.params
     still = of_experts(mixture, params, frozen)
     active = unravel(params, ~ravel(still))
     free = Frozen(mixture.tree, mixture.gates, mixture.experts, active=active)
     with held_to_one_thread():
-        return Run(free, params, chunks, settings).advance(settings.max_passes)
+        return Run(free, params, rows, settings).advance(settings.max_passes)
 
 
-def _refitted(old: FittedMixture, k: int, chunks: Sequence[Chunk], settings: Settings) -> Run:
+def _refitted(old: FittedMixture, k: int, rows: Rows, settings: Settings) -> Run:
     """Expert k trained on, from where it stands and from its start."""
     mixture, params = old.mixture, old.params
     active = of_experts(mixture, params, np.array([k]))
     frozen = Frozen(mixture.tree, mixture.gates, mixture.experts, active=active)
-    fresh = mixture.start(chunks[0].gate.n_coef, chunks[0].expert.n_coef)
+    fresh = mixture.start(rows.n_gate_coef, rows.n_expert_coef)
     fresh = frozen.chosen(Params(params.gates, fresh.experts), params)
     with held_to_one_thread():
-        runs = [Run(frozen, start, chunks, settings).advance(settings.max_passes) for start in (params, fresh)]
+        runs = [Run(frozen, start, rows, settings).advance(settings.max_passes) for start in (params, fresh)]
     return runs[ranked(runs)[0]]

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .exceptions import CollapseWarning, UnseenColumnWarning
 from .model import FittedMixture
 from .routing import gate_entropy
-from .rows.chunk import Chunk
+from .rows.source import Rows
 from .training.loop import Run
 
 #: Rows' worth of mass below which an expert is said to have none.
@@ -27,7 +27,7 @@ def troubles(
     runs: Sequence[Run],
     fitted: FittedMixture,
     mass: np.ndarray,
-    chunks: Sequence[Chunk],
+    rows: Rows,
     n_distinct: int,
     max_iter: int,
 ) -> list[Trouble]:
@@ -49,7 +49,7 @@ def troubles(
     if n_distinct < fitted.n_experts and len(runs) == 1:
         sentence = f"Only {n_distinct} distinct rows for {fitted.n_experts} experts. Use fewer experts."
         found.append((CollapseWarning, sentence))
-    return found + [(CollapseWarning, text) for text in collapsed(fitted, mass, chunks, len(runs))]
+    return found + [(CollapseWarning, text) for text in collapsed(fitted, mass, rows, len(runs))]
 
 
 def troubles_of_part(
@@ -98,7 +98,7 @@ def not_converged(runs: Sequence[Run], max_iter: int) -> str | None:
     )
 
 
-def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk], n_members: int) -> list[str]:
+def collapsed(fitted: FittedMixture, mass: np.ndarray, rows: Rows, n_members: int) -> list[str]:
     """Sentences about experts without mass, scales at their floor and gates that separate.
 
     Parameters
@@ -110,7 +110,7 @@ def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk], 
     """
     sentences = []
     empty = np.flatnonzero(mass < _NO_MASS)
-    weight = sum(float(chunk.weight.sum()) for chunk in chunks)
+    weight = rows.total
     if weight < fitted.n_experts:
         sentences.append(
             f"The weights sum to {weight:.3g}, and weights count rows: that is fewer rows than experts. "
@@ -121,7 +121,7 @@ def collapsed(fitted: FittedMixture, mass: np.ndarray, chunks: Sequence[Chunk], 
     floored = _floored(fitted)
     if floored.size:
         sentences.append(_at_floor(floored, fitted))
-    return sentences + _separating(fitted, chunks)
+    return sentences + _separating(fitted, rows)
 
 
 def _without_mass(empty: np.ndarray, fitted: FittedMixture) -> str:
@@ -145,19 +145,19 @@ def _floored(fitted: FittedMixture) -> np.ndarray:
     return np.sort(np.array(floored, dtype=np.intp))
 
 
-def _separating(fitted: FittedMixture, chunks: Sequence[Chunk]) -> list[str]:
+def _separating(fitted: FittedMixture, rows: Rows) -> list[str]:
     sentences = []
-    weight = np.concatenate([chunk.weight for chunk in chunks])
+    weight = rows.weight
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         if len(node.branches) < 2:
             continue
-        coef = gate.coef(params, chunks[0].gate.n_coef)
+        coef = gate.coef(params, rows.n_gate_coef)
         if coef is None or gate.moments(params) is not None:  # a gate that models x has a maximum all the same
             continue
         steepest = np.abs(coef[:, 1:]).max(initial=0.0)
         if steepest < _STEEP:
             continue
-        proba = np.concatenate([np.exp(gate.forward(params, chunk.gate).log_prob) for chunk in chunks], axis=1)
+        proba = np.concatenate([np.exp(gate.forward(params, chunk.gate).log_prob) for chunk in rows], axis=1)
         if gate_entropy(proba.T, weight) < _CERTAIN:
             where = f"node {'.'.join(map(str, node.path))}" if node.path else "the root"
             sentences.append(

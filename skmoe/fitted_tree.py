@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from .digits import percent
 from .model import FittedMixture
 from .responses import Summary
-from .rows.chunk import Chunk
+from .rows.source import Rows
 from .splits import Split
 from .tree import Path, Tree
 
@@ -140,7 +140,7 @@ class TrainingRows(NamedTuple):
 
     Attributes
     ----------
-    chunks : sequence of Chunk
+    rows : Rows
         As gates and experts see them, with the weights that they have in training.
     y : ndarray of shape (n_rows, n_outputs)
         Responses in the user's units, or coded classes.
@@ -148,21 +148,21 @@ class TrainingRows(NamedTuple):
         Sample weights. Class weights are no part of them: what rows are like is counted without.
     """
 
-    chunks: Sequence[Chunk]
+    rows: Rows
     y: np.ndarray
     weight: np.ndarray
 
     @property
     def trained(self) -> np.ndarray:
         """Weights in training, (n_rows,)."""
-        return np.concatenate([chunk.weight for chunk in self.chunks])
+        return self.rows.weight
 
 
 def described(
     fitted: FittedMixture, rows: TrainingRows, responsibilities: np.ndarray, summary: Summary, names: Iterable[str]
 ) -> FittedTree:
     """The tree of a fitted mixture with what its training rows say, given their responsibilities (n_rows, n_leaves)."""
-    trained, designs = rows.trained, [chunk.gate for chunk in rows.chunks]
+    trained, designs = rows.trained, [chunk.gate for chunk in rows.rows]
     splits: dict[Path, Split] = {}
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         leaves = slice(node.branches[0].leaves.start, node.branches[-1].leaves.stop)

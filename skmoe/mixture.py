@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -19,10 +19,12 @@ import numpy as np
 from . import kernels
 from .block import Block
 from .experts.protocol import Expert
+from .fused import FusedPass, fusable
 from .gates.protocol import Gate
 from .records import add
 from .rows.chunk import Chunk
 from .rows.design import Design
+from .rows.source import Rows
 from .tree import Ordering, Tree
 
 
@@ -178,34 +180,47 @@ class Mixture:
     def sums(
         self,
         params: Params,
-        chunks: Iterable[Chunk],
+        rows: Rows,
         *,
         information: bool = True,
         responsibilities: Iterable[np.ndarray] | None = None,
     ) -> Sums:
-        """One pass: sums over all chunks, added in their order. Given responsibilities are one array a chunk."""
-        # A trial step may overshoot; the line search turns away from what is not finite.
-        with np.errstate(over="ignore", invalid="ignore"):
-            given = repeat(None) if responsibilities is None else responsibilities
-            parts = (
-                self.gather(params, chunk, information=information, responsibilities=part)
-                for chunk, part in zip(chunks, given, strict=False)
-            )
-            total: Sums = reduce(add, parts)
-            return total
+        """One pass: sums over all rows, added in their order. Given responsibilities are one array a chunk."""
+
+        def gathered(chunks: Iterable[Chunk], given: Iterable[np.ndarray | None]) -> Sums:
+            # A trial step may overshoot; the line search turns away from what is not finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts = (
+                    self.gather(params, chunk, information=information, responsibilities=part)
+                    for chunk, part in zip(chunks, given, strict=False)
+                )
+                total: Sums = reduce(add, parts)
+                return total
+
+        if responsibilities is not None:
+            return gathered(rows, responsibilities)
+        if self._fusable:
+            fused = FusedPass(self, params, rows.n_gate_coef, information)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return Sums(*fused.condensed(reduce(add, rows.mapped(fused.part, rows.tiles))))
+        return reduce(add, rows.mapped(lambda chunks: gathered(chunks, repeat(None)), rows.chunk))
+
+    @cached_property
+    def _fusable(self) -> bool:
+        return fusable(self)
 
     def posterior(self, params: Params, chunk: Chunk) -> np.ndarray:
         """Responsibilities of the leaves, (n_leaves, n_rows)."""
         return normalized(self.forward(params, chunk).joint)[1]
 
-    def evaluate(self, params: Params, chunks: Iterable[Chunk]) -> Evaluation:
+    def evaluate(self, params: Params, rows: Rows) -> Evaluation:
         """Log density and responsibilities of every row."""
-        parts = [normalized(self.forward(params, chunk).joint) for chunk in chunks]
+        parts = [normalized(self.forward(params, chunk).joint) for chunk in rows]
         return Evaluation(np.concatenate([p[0] for p in parts]), np.concatenate([p[1].T for p in parts]))
 
-    def share(self, params: Params, chunks: Iterable[Chunk]) -> np.ndarray:
+    def share(self, params: Params, rows: Rows) -> np.ndarray:
         """Share of the mass that each leaf takes, (n_leaves,)."""
-        mass = sum(self.posterior(params, chunk) @ chunk.weight for chunk in chunks)
+        mass = sum(self.posterior(params, chunk) @ chunk.weight for chunk in rows)
         return np.asarray(mass) / np.sum(mass)
 
     # -- spend -----------------------------------------------------------------------------------------------

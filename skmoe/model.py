@@ -11,9 +11,9 @@ import numpy as np
 from .gates import ConstantGate, EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
 from .records import stacked
-from .rows.chunk import CHUNK_ROWS, Chunk
+from .rows.chunk import CHUNK_ROWS
 from .rows.columns import Columns
-from .rows.source import array_rows
+from .rows.source import Rows, array_rows
 from .tree import Tree
 
 #: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.
@@ -154,21 +154,27 @@ class FittedMixture:
         mixture = task.mixture
         starts = [self.restandardized(mixture, task.gate, task.expert), self.params]
         with np.errstate(all="ignore"):
-            fits = [mixture.objective(p, mixture.sums(p, task.chunks, information=False)) for p in starts]
+            fits = [mixture.objective(p, mixture.sums(p, task.rows, information=False)) for p in starts]
         return starts[int(np.argmax(np.nan_to_num(fits, nan=-np.inf)))]
 
 
 class Task(NamedTuple):
-    """What a fit is about: a mixture without parameters, the columns that it sees, and the rows."""
+    """What a fit is about: a mixture without parameters, and the rows as it sees them."""
 
     mixture: Mixture
-    gate: Columns
-    expert: Columns
-    chunks: Sequence[Chunk]
+    rows: Rows
+
+    @property
+    def gate(self) -> Columns:
+        return self.rows.gate
+
+    @property
+    def expert(self) -> Columns:
+        return self.rows.expert
 
     def fitted(self, mixture: Mixture, params: Params) -> FittedMixture:
         """A mixture of these columns with parameters, the branches of each node in falling order of their share."""
-        order = mixture.tree.ordered(mixture.share(params, self.chunks))
+        order = mixture.tree.ordered(mixture.share(params, self.rows))
         return FittedMixture(*mixture.rearranged(params, order), self.gate, self.expert)
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from ..families.links import Link, Linked
 from ..families.protocol import Family, Theta, totals
+from ..fused import Gathered
 from ..newton import solve_information
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
+from .linear_predictive import LinearPredictive
 from .protocol import Expert, ExpertForward
 
 #: Largest move of a scale or shape coordinate in one M-step: beyond it the quadratic picture says nothing.
@@ -139,7 +141,7 @@ class LinearExpert(Expert):
 
     def forward(self, params: LinearParams, design: Design, response: Response) -> ExpertForward:
         theta = self.theta(params, design)
-        return ExpertForward(self.family.joint_log_prob(response.y, theta), theta)
+        return ExpertForward(self.family.log_prob(response.y, theta).sum(axis=1), theta)
 
     def gather(
         self,
@@ -151,17 +153,14 @@ class LinearExpert(Expert):
         *,
         information: bool = True,
     ) -> LinearSums:
-        score, shape, curvature = self.family.weighed(response.y, cache, mass, curvature=information)
-        total, coef = mass.sum(axis=1), design.score(score)
+        (score, *scores), curvature = self.family.terms(response.y, cache, curvature=information)
+        weight, n_outputs = mass[:, None], len(response.y)
+        total, coef, shape = mass.sum(axis=1), design.score(weight * score), totals(scores, weight, n_outputs)
         if curvature is None:
             return LinearSums(total, coef, shape, None, None)
         curved, *others = curvature
         return LinearSums(
-            total,
-            coef,
-            shape,
-            self._information(design, mass, curved),
-            totals(tuple(others), mass[:, None], len(response.y)),
+            total, coef, shape, self._information(design, mass, curved), totals(others, weight, n_outputs)
         )
 
     @staticmethod
@@ -170,6 +169,34 @@ class LinearExpert(Expert):
         if curvature.shape[-1] == 1:
             return design.gram(mass)[:, None] * curvature[..., None]
         return design.gram(mass[:, None, :] * curvature)
+
+    # -- fused passes ----------------------------------------------------------------------------------------
+
+    @property
+    def kernel(self) -> int | None:
+        return self.family.kernel
+
+    def constants(self, params: LinearParams) -> np.ndarray:
+        value = self._linked(params).value
+        constants = self.family.constants(tuple(value[..., j] for j in range(value.shape[-1])))
+        return np.stack(constants, axis=-1) if constants else np.zeros((*params.coef.shape[:2], 0))
+
+    def n_curves(self, n_outputs: int) -> int:
+        return 1 if self.family.curvature_is_constant else n_outputs
+
+    def condensed(self, params: LinearParams, gathered: Gathered) -> LinearSums:
+        mass, coef, grams, shape = gathered
+        assert shape is not None
+        if grams is None:
+            return LinearSums(mass, coef, shape, None, None)
+        # Curvatures that are the same at every row can be had at any.
+        value = self._linked(params).value[..., None]
+        theta = (np.zeros((*params.coef.shape[:2], 1)), *(value[..., j, :] for j in range(value.shape[-2])))
+        curvature = self.family.terms(np.zeros((params.coef.shape[1], 1)), theta).curvature
+        assert curvature is not None
+        curved, *others = curvature
+        information = grams * curved[..., None] if self.family.curvature_is_constant else grams
+        return LinearSums(mass, coef, shape, information, totals(others, mass[:, None, None], params.coef.shape[1]))
 
     # -- spend -----------------------------------------------------------------------------------------------
 
@@ -293,47 +320,3 @@ class LinearExpert(Expert):
         self, params: LinearParams, old: LinearExpert, old_units: Standardizer, new_units: Standardizer
     ) -> LinearParams:
         return self.given(params, *old.original(params, old_units), old.scale(params), new_units)
-
-
-class LinearPredictive(NamedTuple):
-    """A family at the rows of a design, in the user's units; arrays (n_experts, n_outputs, n_rows)."""
-
-    family: Family
-    theta: Theta
-    center: np.ndarray
-    unit: np.ndarray
-
-    @property
-    def n_outputs(self) -> int:
-        return len(self.center)
-
-    def output(self, j: int) -> LinearPredictive:
-        """The same of one output."""
-        one = slice(j, j + 1)
-        return LinearPredictive(self.family, tuple(t[:, one] for t in self.theta), self.center[one], self.unit[one])
-
-    def rows(self, index: np.ndarray) -> LinearPredictive:
-        """The same at some of the rows."""
-        theta = tuple(t[..., index] if t.shape[-1] > 1 else t for t in self.theta)
-        return self._replace(theta=theta)
-
-    def mean(self) -> np.ndarray:
-        return self.center + self.unit * self.family.mean(self.theta)
-
-    def variance(self) -> np.ndarray:
-        return np.square(self.unit) * self.family.variance(self.theta)
-
-    def log_prob(self, y: np.ndarray) -> np.ndarray:
-        z = (y - self.center) / self.unit
-        return self.family.log_prob(z, self.theta) + self.family.base_measure(z) - np.log(self.unit)
-
-    def cdf(self, y: np.ndarray) -> np.ndarray:
-        return self.family.cdf((y - self.center) / self.unit, self.theta)
-
-    def ppf(self, q: np.ndarray | float) -> np.ndarray:
-        return self.center + self.unit * self.family.ppf(q, self.theta)
-
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        shape = np.broadcast_shapes(*(t.shape for t in self.theta))
-        theta = tuple(np.broadcast_to(t, shape) for t in self.theta)
-        return self.center + self.unit * self.family.sample(theta, rng)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..block import Block
+from ..fused import Gathered
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
 
@@ -20,7 +21,34 @@ class ExpertForward(NamedTuple):
 
 
 class Expert(Block):
-    """A block of experts of one kind, their parameters stacked along the first axis."""
+    """A block of experts of one kind, their parameters stacked along the first axis.
+
+    Attributes
+    ----------
+    kernel : int or None
+        Number of a family that compiled code knows (see `skmoe.kernels.codes`), so that passes can be fused: the expert
+        then has `constants`, `n_curves` and `condensed`.
+    """
+
+    @property
+    def kernel(self) -> int | None:
+        return None
+
+    def constants(self, params: Any) -> np.ndarray:
+        """What compiled code knows of the parameters beside coefficients, (n_experts, n_outputs, n_constants)."""
+        raise self._unknown
+
+    def n_curves(self, n_outputs: int) -> int:
+        """Number of cross-products of an expert: one where outputs share it."""
+        raise self._unknown
+
+    def condensed(self, params: Any, gathered: Gathered) -> Any:
+        """The sums of this block, of what a fused pass gathered."""
+        raise self._unknown
+
+    @property
+    def _unknown(self) -> TypeError:
+        return TypeError(f"{type(self).__name__} is not known to compiled code: its passes cannot be fused.")
 
     @abstractmethod
     def adapted(self, y: np.ndarray, weight: np.ndarray) -> Self:

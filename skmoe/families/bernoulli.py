@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from .. import kernels
+from ..kernels import codes
 from .links import Identity, Link
-from .protocol import Family, Terms, Theta, Weighed
+from .protocol import Family, Terms, Theta
 
 
 class Bernoulli(Family):
@@ -24,6 +24,7 @@ class Bernoulli(Family):
     location_scale = False
     discrete = True
     curved = False
+    kernel = codes.BERNOULLI
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity()}
@@ -45,18 +46,6 @@ class Bernoulli(Family):
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
         p = expit(theta[0])
         return Terms((y - p,), (p * (1 - p),) if curvature else None)
-
-    def joint_log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
-        (eta,) = theta
-        out = np.empty((len(eta), eta.shape[-1]))
-        kernels.bernoulli.log_probability(y, eta, out)
-        return out
-
-    def weighed(self, y: np.ndarray, theta: Theta, mass: np.ndarray, *, curvature: bool = True) -> Weighed:
-        (eta,) = theta
-        score = np.empty_like(eta)
-        kernels.bernoulli.weighted_score(y, eta, mass, score)
-        return Weighed(score, np.zeros((*eta.shape[:2], 0)), self.terms(y, theta).curvature if curvature else None)
 
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:
         p = np.clip(mean, 1e-3, 1 - 1e-3)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .. import kernels
+from ..kernels import codes
 from .links import Identity, Link, LogFloor
-from .protocol import Family, Terms, Theta, Weighed
+from .protocol import Family, Terms, Theta
 
 _HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
 
@@ -33,6 +33,8 @@ class Gaussian(Family):
     name = "gaussian"
     location_scale = True
     normal = True
+    kernel = codes.GAUSSIAN
+    curvature_is_constant = True
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity(), "log_scale": LogFloor(scale_floor)}
@@ -54,19 +56,6 @@ class Gaussian(Family):
         z = (y - eta) * inverse
         score = (z * inverse, np.square(z) - 1)
         return Terms(score, (np.square(inverse), np.full_like(inverse, 2.0)) if curvature else None)
-
-    def joint_log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
-        eta, log_scale = theta
-        out = np.empty((len(eta), eta.shape[-1]))
-        kernels.gaussian.log_density(y, eta, log_scale, out)
-        return out
-
-    def weighed(self, y: np.ndarray, theta: Theta, mass: np.ndarray, *, curvature: bool = True) -> Weighed:
-        eta, log_scale = theta
-        score, sums = np.empty_like(eta), np.empty_like(log_scale)
-        kernels.gaussian.weighted_score(y, eta, log_scale, mass, score, sums)
-        curves = (np.exp(-2 * log_scale), np.full_like(log_scale, 2.0)) if curvature else None
-        return Weighed(score, sums, curves)
 
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:
         return mean, np.log(sd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln, pdtr, pdtrik
 
+from ..kernels import codes
 from .links import Identity, Link
 from .protocol import Family, Terms, Theta
 
@@ -23,6 +24,7 @@ class Poisson(Family):
     name = "poisson"
     location_scale = False
     discrete = True
+    kernel = codes.POISSON
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity()}

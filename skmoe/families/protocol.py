@@ -11,6 +11,7 @@ To add a family, write one file with the methods below in this order and enter i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -35,25 +36,7 @@ class Terms(NamedTuple):
     curvature: Theta | None
 
 
-class Weighed(NamedTuple):
-    """What rows say of the parameters, times the mass that each expert has of them.
-
-    Attributes
-    ----------
-    score : ndarray of shape (n_experts, n_outputs, n_rows)
-        Derivatives by the first parameter, times mass.
-    totals : ndarray of shape (n_experts, n_outputs, n_parameters - 1)
-        Sums over rows of those by the others.
-    curvature : tuple of ndarray, or None
-        As in `Terms`, not weighed.
-    """
-
-    score: np.ndarray
-    totals: np.ndarray
-    curvature: Theta | None
-
-
-def totals(terms: Theta, weight: np.ndarray, n_outputs: int) -> np.ndarray:
+def totals(terms: Sequence[np.ndarray], weight: np.ndarray, n_outputs: int) -> np.ndarray:
     """Weighted sums over rows of terms, (n_experts, n_outputs, n_terms); weight is (n_experts, 1, n_rows)."""
     sums = np.empty((len(weight), n_outputs, len(terms)))
     for j, term in enumerate(terms):
@@ -77,6 +60,12 @@ class Family(ABC):
         Whether the response is normally distributed, so that scores of mixtures have closed forms.
     curved : bool
         Whether training preconditions by the information (see `skmoe.block.Block`).
+    kernel : int or None
+        Number by which compiled code knows the family (see `skmoe.kernels.codes`); without one its passes are made in
+        numpy.
+    curvature_is_constant : bool
+        Whether the curvature in the first parameter is the same at every row. In the others it always is, for a family
+        that has a kernel.
     """
 
     name: ClassVar[str]
@@ -84,6 +73,8 @@ class Family(ABC):
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = False
     curved: ClassVar[bool] = True
+    kernel: ClassVar[int | None] = None
+    curvature_is_constant: ClassVar[bool] = False
 
     @abstractmethod
     def links(self, scale_floor: float) -> dict[str, Link]:
@@ -105,15 +96,9 @@ class Family(ABC):
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
         """Score and, where asked for, curvature of `log_prob` in each parameter."""
 
-    def joint_log_prob(self, y: np.ndarray, theta: Theta) -> np.ndarray:
-        """`log_prob` of all outputs together, (n_experts, n_rows)."""
-        return self.log_prob(y, theta).sum(axis=1)
-
-    def weighed(self, y: np.ndarray, theta: Theta, mass: np.ndarray, *, curvature: bool = True) -> Weighed:
-        """`terms` with mass (n_experts, n_rows); a family may know a faster way."""
-        score, curves = self.terms(y, theta, curvature=curvature)
-        weight = mass[:, None]
-        return Weighed(weight * score[0], totals(score[1:], weight, len(y)), curves)
+    def constants(self, shape: Theta) -> Theta:
+        """What compiled code wants to know of the parameters after the first, each (n_experts, n_outputs)."""
+        return shape
 
     @abstractmethod
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma, stdtr, stdtrit
 
+from ..kernels import codes
 from .links import Bounded, Identity, Link, LogFloor
 from .protocol import Family, Terms, Theta
 
@@ -34,6 +35,7 @@ class StudentT(Family):
 
     name = "student_t"
     location_scale = True
+    kernel = codes.STUDENT_T
 
     def links(self, scale_floor: float) -> dict[str, Link]:
         return {"eta": Identity(), "log_scale": LogFloor(scale_floor), "inverse_dof": Bounded(1e-6, 4.0)}
@@ -48,8 +50,7 @@ class StudentT(Family):
         eta, log_scale, inverse_dof = theta
         dof = 1 / inverse_dof
         z = (y - eta) * np.exp(-log_scale)
-        constant = _log_gamma_ratio(dof) - 0.5 * np.log(np.pi * dof) - log_scale
-        return constant - 0.5 * (dof + 1) * np.log1p(np.square(z) * inverse_dof)
+        return self._log_constant(log_scale, dof) - 0.5 * (dof + 1) * np.log1p(np.square(z) * inverse_dof)
 
     def terms(self, y: np.ndarray, theta: Theta, *, curvature: bool = True) -> Terms:
         eta, log_scale, inverse_dof = theta
@@ -63,6 +64,15 @@ class StudentT(Family):
         if not curvature:
             return Terms(score, None)
         return Terms(score, (weight * np.square(inverse), np.full_like(inverse, 2.0), _inverse_dof_information(dof)))
+
+    def constants(self, shape: Theta) -> Theta:
+        log_scale, inverse_dof = shape
+        dof = 1 / inverse_dof
+        return (log_scale, inverse_dof, self._log_constant(log_scale, dof), _digamma_gap(dof))
+
+    @staticmethod
+    def _log_constant(log_scale: np.ndarray, dof: np.ndarray) -> np.ndarray:
+        return _log_gamma_ratio(dof) - 0.5 * np.log(np.pi * dof) - log_scale
 
     def start(self, mean: np.ndarray, sd: np.ndarray) -> Theta:
         # The Gaussian fit with mildly heavy tails: from dof = infinity the tail weight would never move.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..fused import Gathered
 from ..newton import solve_information
 from ..rows.design import Design
 from .contrasts import contrasts, one_more
@@ -49,6 +50,8 @@ class ConstantGate(Gate):
     [[0.7, 0.3], [0.7, 0.3]]
     """
 
+    linear = True
+
     def start(self, n_branches: int, n_coef: int) -> ConstantParams:
         return ConstantParams(np.zeros(n_branches - 1))
 
@@ -89,6 +92,9 @@ class ConstantGate(Gate):
     def coef(self, params: ConstantParams, n_coef: int) -> np.ndarray:
         logits = contrasts(len(params.logits) + 1) @ params.logits
         return np.column_stack([logits, np.zeros((len(logits), n_coef - 1))])
+
+    def condensed(self, params: ConstantParams, gathered: Gathered) -> ConstantSums:
+        return ConstantSums(gathered.mass)
 
     def given(self, coef: np.ndarray) -> ConstantParams:
         return ConstantParams(contrasts(len(coef)).T @ coef[:, 0])
@@ -137,6 +143,8 @@ class EqualGate(Gate):
     [[0.5, 0.5], [0.5, 0.5]]
     """
 
+    linear = True
+
     def start(self, n_branches: int, n_coef: int) -> EqualParams:
         return EqualParams(np.zeros((n_branches, 0)))
 
@@ -163,6 +171,9 @@ class EqualGate(Gate):
 
     def coef(self, params: EqualParams, n_coef: int) -> np.ndarray:
         return np.zeros((len(params.none), n_coef))
+
+    def condensed(self, params: EqualParams, gathered: Gathered) -> EqualParams:
+        return params
 
     def given(self, coef: np.ndarray) -> EqualParams:
         return EqualParams(np.zeros((len(coef), 0)))

@@ -23,12 +23,27 @@ def contrasts(n: int) -> np.ndarray:
     return basis
 
 
-@lru_cache(maxsize=64)
-def contrast_pairs(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Products of contrast columns: (n, n_pairs), with the two indices of each pair (first <= second)."""
-    basis = contrasts(n)
-    first, second = np.triu_indices(n - 1)
-    return basis[:, first] * basis[:, second], first, second
+def from_pairs(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Information of a softmax in contrasts, of that of every two branches.
+
+    The information of branches b and d is ``-sum p_b p_d x x'``, and rows of it sum to zero.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (n_groups, n (n - 1) / 2, n_coef, n_coef)
+        Cross-products weighted by ``p_b p_d``, b < d, in the order of ``np.triu_indices``.
+    n : int
+        Number of branches.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n - 1, n_coef, n - 1, n_coef)
+    """
+    basis, (first, second) = contrasts(n), np.triu_indices(n, 1)
+    # x' L y with L = sum over pairs of (e_b - e_d)(e_b - e_d)' p_b p_d
+    apart = basis[first] - basis[second]
+    products = apart[:, :, None] * apart[:, None, :]
+    return np.ascontiguousarray(np.einsum("rcd,grij->gcidj", products, pairs, optimize=True))
 
 
 def one_more(contrasts: np.ndarray, value: float, axis: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from ..rows.columns import Columns
 from ..rows.design import Design, Standardizer
+from ..rows.source import Rows
 from ..tree import Tree
 from .constant import ConstantGate, ConstantParams, ConstantSums
 from .contrasts import contrasts
@@ -121,23 +121,22 @@ class GaussianGate(Gate):
         """The densities of the branches."""
         return Normals(FORMS[self.covariance], self.alpha, self.scale_floor)
 
-    def check(
-        self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: Sequence[str] | None
-    ) -> None:
+    def check(self, tree: Tree, rows: Rows, names: Sequence[str] | None) -> None:
         if len(tree.nodes) > 1:
             raise ValueError(
                 f"A Gaussian gate divides flat mixtures only, but n_experts is a tree with {len(tree.nodes)} gates. "
                 f"Use n_experts={tree.n_leaves}, or gate='softmax'."
             )
         ways_out = "Drop them, leave them out by gate_features, or use gate='softmax'"
+        columns = rows.gate
         constant = np.flatnonzero(~np.isfinite(columns.units.scale))
         if constant.size:
             raise ValueError(
                 "A Gaussian gate needs columns that vary, but these hold one value only: "
                 f"{_named(columns.index[constant], names)}. {ways_out}."
             )
-        dependent = _dependent(X, weight, columns) if self.normals.form.whole else constant
-        n_rows, n_columns = len(np.unique(X[:, columns.index], axis=0)) if dependent.size else 0, len(columns.index)
+        dependent = _dependent(rows) if self.normals.form.whole else constant
+        n_rows, n_columns = _n_distinct(rows) if dependent.size else 0, len(columns.index)
         if dependent.size and n_rows <= n_columns:
             raise ValueError(
                 f"A Gaussian gate with covariance={self.covariance!r} needs more distinct rows than columns, but there "
@@ -258,13 +257,20 @@ def softmax_from_gaussian(mixture: Mixture, params: Params) -> Params:
     return params._replace(gates=tuple(gate.as_softmax(p) for gate, p in gates))
 
 
-def _dependent(X: np.ndarray, weight: np.ndarray, columns: Columns) -> np.ndarray:
+def _dependent(rows: Rows) -> np.ndarray:
     """Numbers of the columns that are exact linear combinations of those before them."""
-    rows = columns.design(X).columns[1:].T * np.sqrt(weight / weight.sum())[:, None]
-    root = np.asarray(np.linalg.qr(rows, mode="r"))
-    left = np.zeros(rows.shape[1])  # standard deviation left beside the columns before; none where rows are too few
+    root = np.zeros((0, rows.n_gate_coef - 1))
+    for chunk in rows:
+        part = chunk.gate.columns[1:].T * np.sqrt(chunk.weight / rows.total)[:, None]
+        root = np.asarray(np.linalg.qr(np.concatenate([root, part]), mode="r"))
+    left = np.zeros(root.shape[1])  # standard deviation left beside the columns before; none where rows are too few
     left[: len(root)] = np.abs(np.diagonal(root))
     return np.flatnonzero(left < _COLLINEAR)
+
+
+def _n_distinct(rows: Rows) -> int:
+    """Number of rows that differ in what the gate sees."""
+    return len(np.unique(np.concatenate([chunk.gate.columns[1:] for chunk in rows], axis=1), axis=1).T)
 
 
 def _named(index: np.ndarray, names: Sequence[str] | None) -> str:

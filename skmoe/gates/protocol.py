@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..block import Block
-from ..rows.columns import Columns
+from ..fused import Gathered
+from ..kernels import codes
 from ..rows.design import Design, Standardizer
+from ..rows.source import Rows
 from ..tree import Tree
 
 
@@ -38,17 +40,24 @@ class Moments(NamedTuple):
 
 
 class Gate(Block):
-    """A gate: log probabilities of the branches of a node, and sums of what moves them."""
+    """A gate: log probabilities of the branches of a node, and sums of what moves them.
 
-    def check(
-        self, tree: Tree, columns: Columns, X: np.ndarray, weight: np.ndarray, names: Sequence[str] | None
-    ) -> None:
+    Attributes
+    ----------
+    linear : bool
+        Whether training sees no more than the softmax of linear predictors, so that passes can be fused (see
+        `skmoe.fused`): the gate then has `coef`, `wanted` and `condensed`.
+    """
+
+    linear: ClassVar[bool] = False
+
+    def check(self, tree: Tree, rows: Rows, names: Sequence[str] | None) -> None:
         """Raise ValueError, saying what was received and what to do, where this gate cannot serve.
 
         Parameters
         ----------
-        columns : Columns
-            What the gate will see of X (n_rows, n_features).
+        rows : Rows
+            What the gate will see.
         names : sequence of str or None
             Names of the features, where X has them.
         """
@@ -70,6 +79,14 @@ class Gate(Block):
     def coef(self, params: Any, n_coef: int) -> np.ndarray | None:
         """Coefficients (n_branches, n_coef) on the design, summing to zero over the branches; None where log-odds are
         not linear in x."""
+
+    def wanted(self, params: Any) -> int:
+        """Which cross-products a fused pass gathers for the information of this gate (see `skmoe.kernels.codes`)."""
+        return codes.NONE
+
+    def condensed(self, params: Any, gathered: Gathered) -> Any:
+        """The sums of this gate, of what a fused pass gathered."""
+        raise TypeError(f"{type(self).__name__} is not linear: its passes cannot be fused.")
 
     def slopes(self, params: Any, z: np.ndarray) -> np.ndarray:
         """Slopes (n_branches, n_columns) of the log-odds at a point of the standardised columns, summing to zero.

@@ -9,9 +9,11 @@ import numpy as np
 
 from .. import kernels
 from ..block import Block
+from ..fused import Gathered
+from ..kernels import codes
 from ..newton import solve_information
 from ..rows.design import Design, Standardizer
-from .contrasts import contrast_pairs, contrasts, one_more
+from .contrasts import contrasts, from_pairs, one_more
 from .protocol import Gate, GateForward
 
 #: Largest number of coefficients of one softmax for which the information of all pairs of branches is formed. Seconds
@@ -90,30 +92,29 @@ class Softmax(Block):
         if not information:
             return SoftmaxSums(score, None)
         total = mass.sum(axis=1, keepdims=True)
+        even = design.gram(total)[:, 0] if self.damping else None
         if self._full(params):
-            return SoftmaxSums(score, self._pairs(design, total, prob))
+            first, second = np.triu_indices(n_branches, 1)
+            pairs = design.gram(total * prob[:, first] * prob[:, second])
+            return SoftmaxSums(score, self._damped(from_pairs(pairs, n_branches), even))
         # Twice p(1 - p) majorises the information (Gershgorin) and is exact for two branches.
-        return SoftmaxSums(score, design.gram(total * (2 * prob * (1 - prob) + 0.5 * self.damping)))
+        return SoftmaxSums(score, self._damped(design.gram(2 * total * prob * (1 - prob)), even))
+
+    def _damped(self, information: np.ndarray, even: np.ndarray | None) -> np.ndarray:
+        """Information with a part of Boehning's bound, given cross-products (n_groups, n_coef, n_coef) of weight 1."""
+        if even is None:
+            return information
+        bound = 0.5 * self.damping * even
+        if information.ndim == 4:
+            return information + bound[:, None]
+        for c in range(information.shape[1]):
+            information[:, c, :, c] += bound
+        return information
 
     @staticmethod
     def _full(params: SoftmaxParams) -> bool:
         _, m, p = params.coef.shape
         return m * p <= FULL_INFORMATION
-
-    def _pairs(self, design: Design, total: np.ndarray, prob: np.ndarray) -> np.ndarray:
-        """Information of all pairs of contrasts: weights Q'(diag(p) - pp')Q of each row."""
-        n_groups, n_branches, _ = prob.shape
-        products, first, second = contrast_pairs(n_branches)
-        mean = contrasts(n_branches).T @ prob
-        weights = products.T @ prob - mean[:, first] * mean[:, second]
-        weights[:, first == second] += 0.5 * self.damping
-        blocks = design.gram(total * weights)
-        m, p = n_branches - 1, design.n_coef
-        full = np.empty((n_groups, m, p, m, p))
-        for g in range(n_groups):
-            for i, (c, d) in enumerate(zip(first, second, strict=True)):
-                full[g, c, :, d] = full[g, d, :, c] = blocks[g, i]
-        return full
 
     def penalty(self, params: SoftmaxParams) -> float:
         return 0.5 * self.alpha * float(np.square(params.coef[..., 1:]).sum())
@@ -186,6 +187,8 @@ class SoftmaxGate(Softmax, Gate):
     [[0.1, 0.9], [0.9, 0.1]]
     """
 
+    linear = True
+
     alpha: float = 1e-2
 
     def start(self, n_branches: int, n_coef: int) -> SoftmaxParams:
@@ -202,6 +205,18 @@ class SoftmaxGate(Softmax, Gate):
 
     def coef(self, params: SoftmaxParams, n_coef: int) -> np.ndarray:
         return contrasts(params.coef.shape[1] + 1) @ params.coef[0]
+
+    def wanted(self, params: SoftmaxParams) -> int:
+        return (codes.PAIRS if self._full(params) else codes.BLOCKS) + codes.EVEN * (self.damping > 0)
+
+    def condensed(self, params: SoftmaxParams, gathered: Gathered) -> SoftmaxSums:
+        n_branches = len(gathered.mass)
+        score = (contrasts(n_branches).T @ gathered.score)[None]
+        if gathered.grams is None:
+            return SoftmaxSums(score, None)
+        grams, even = (gathered.grams[:-1], gathered.grams[None, -1]) if self.damping else (gathered.grams, None)
+        found = from_pairs(grams[None], n_branches) if self._full(params) else grams[None]
+        return SoftmaxSums(score, self._damped(found, even))
 
     def given(self, coef: np.ndarray) -> SoftmaxParams:
         return SoftmaxParams((contrasts(len(coef)).T @ coef)[None])

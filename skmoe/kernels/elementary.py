@@ -50,25 +50,37 @@ _bits_of: Any = intrinsic(_bits)
 
 
 @elementary
+def _exp(x: float) -> float:
+    """``e^x = 2^n e^r`` with n whole and r at most half a log 2, for x from -708 to 709.
+
+    ``(e^r - 1 - r) / r^2`` is the polynomial through its values at ten Chebyshev points: right to 2e-17 of e^r.
+    """
+    n = (x * _LOG2_E + _ROUNDER) - _ROUNDER
+    r = (x - n * _LOG_2) - n * _LOG_2_REST
+    s = 2.5100375832561234e-08
+    s = s * r + 2.7620075879983367e-07
+    s = s * r + 2.7557268480310024e-06
+    s = s * r + 2.4801521322368692e-05
+    s = s * r + 0.00019841269863040545
+    s = s * r + 0.0013888888917196719
+    s = s * r + 0.008333333333330065
+    s = s * r + 0.041666666666624164
+    s = s * r + 0.16666666666666669
+    s = s * r + 0.5000000000000001
+    return (s * r * r + r + 1) * _number_of((int(n) + 1023) << 52)
+
+
+@elementary
 def exp(x: float) -> float:
-    """``e^x = 2^n e^r`` with n whole and r at most half a log 2, by Taylor's series; zero below -708."""
-    bounded = min(max(x, _SMALLEST), _LARGEST)
-    n = (bounded * _LOG2_E + _ROUNDER) - _ROUNDER
-    r = (bounded - n * _LOG_2) - n * _LOG_2_REST
-    s = 1 / 6227020800
-    s = s * r + 1 / 479001600
-    s = s * r + 1 / 39916800
-    s = s * r + 1 / 3628800
-    s = s * r + 1 / 362880
-    s = s * r + 1 / 40320
-    s = s * r + 1 / 5040
-    s = s * r + 1 / 720
-    s = s * r + 1 / 120
-    s = s * r + 1 / 24
-    s = s * r + 1 / 6
-    s = s * r + 1 / 2
-    value = (s * r * r + r + 1) * _number_of((int(n) + 1023) << 52)
+    """Exponential of any number; zero below -708."""
+    value = _exp(min(max(x, _SMALLEST), _LARGEST))
     return inf if x > _LARGEST else 0.0 if x < _SMALLEST else value
+
+
+@elementary
+def exp_of_negative(x: float) -> float:
+    """Exponential of a number that is at most zero, in fewer steps; 3e-308 below -708, minus infinity too."""
+    return _exp(max(x, _SMALLEST))
 
 
 @elementary

@@ -1,4 +1,4 @@
-"""Gaussian experts: log densities, and what rows say of means and scales."""
+"""Gaussian experts; ``shape`` holds the log of the scale."""
 
 from __future__ import annotations
 
@@ -8,48 +8,37 @@ from .compiled import kernel
 
 
 @kernel
-def log_density(y: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, out: np.ndarray) -> None:
-    """Log densities less the constant, all outputs together.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_outputs, n_rows)
-    mean : ndarray of shape (n_experts, n_outputs, n_rows)
-    log_scale : ndarray of shape (n_experts, n_outputs, 1)
-    out : ndarray of shape (n_experts, n_rows)
-    """
+def log_density(y: np.ndarray, mean: np.ndarray, shape: np.ndarray, out: np.ndarray) -> None:
+    """See `skmoe.kernels.families.log_density`."""
     n_experts, n_outputs, n_rows = mean.shape
     for k in range(n_experts):
         total = out[k]
-        total[:] = -log_scale[k, :, 0].sum()
         for q in range(n_outputs):
-            inverse, at, seen = np.exp(-log_scale[k, q, 0]), mean[k, q], y[q]
+            log_scale, at, seen = shape[k, q, 0], mean[k, q], y[q]
+            inverse = np.exp(-log_scale)
             for i in range(n_rows):
                 z = (seen[i] - at[i]) * inverse
-                total[i] -= 0.5 * z * z
+                total[i] -= 0.5 * z * z + log_scale
 
 
 @kernel
-def weighted_score(
-    y: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, mass: np.ndarray, out: np.ndarray, total: np.ndarray
-) -> None:
-    """Derivatives by the mean, times mass, and the sums of those by the log of the scale.
-
-    Parameters
-    ----------
-    mass : ndarray of shape (n_experts, n_rows)
-    out : ndarray like ``mean``
-    total : ndarray of shape (n_experts, n_outputs, 1)
-    """
+def weighted_score(y: np.ndarray, mean: np.ndarray, shape: np.ndarray, mass: np.ndarray, total: np.ndarray) -> None:
+    """See `skmoe.kernels.families.weighted_score`."""
     n_experts, n_outputs, n_rows = mean.shape
     for k in range(n_experts):
         held = mass[k]
         for q in range(n_outputs):
-            inverse, at, seen, score = np.exp(-log_scale[k, q, 0]), mean[k, q], y[q], out[k, q]
+            inverse, at, seen = np.exp(-shape[k, q, 0]), mean[k, q], y[q]
             squares = 0.0
             for i in range(n_rows):
                 z = (seen[i] - at[i]) * inverse
                 weighted = held[i] * z
-                score[i] = weighted * inverse
+                at[i] = weighted * inverse
                 squares += weighted * z - held[i]
-            total[k, q, 0] = squares
+            total[k, q, 0] += squares
+
+
+@kernel
+def weighted_curvature(y: np.ndarray, mean: np.ndarray, shape: np.ndarray, mass: np.ndarray, out: np.ndarray) -> None:
+    """In units of the squared inverse scale, which is the same at every row: all outputs share one sum."""
+    out[:, 0] = mass

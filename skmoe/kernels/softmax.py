@@ -7,7 +7,38 @@ from math import inf
 import numpy as np
 
 from .compiled import kernel
-from .elementary import exp, log
+from .elementary import exp_of_negative, log
+
+
+@kernel
+def exponentials(logits: np.ndarray, out: np.ndarray, log_total: np.ndarray, inverse: np.ndarray) -> None:
+    """Exponentials of logits (n_branches, n_rows) less the largest of their row, and how to make them probabilities.
+
+    Where all logits of a row are minus infinity its probabilities are even.
+
+    Parameters
+    ----------
+    out : ndarray like ``logits``
+        Not the same: compilers make vector instructions of loops over arrays that are apart.
+    log_total : ndarray of shape (n_rows,)
+        Log of the sum of exponentials of the logits: what they are more than log probabilities.
+    inverse : ndarray of shape (n_rows,)
+        One over the sum of ``out``: what makes it probabilities.
+    """
+    n_branches, n_rows = logits.shape
+    top = np.empty(n_rows)
+    _largest(logits, log_total)
+    for i in range(n_rows):
+        top[i] = 0.0 if log_total[i] == -inf else log_total[i]
+    inverse[:] = 0.0
+    for b in range(n_branches):
+        z, e = logits[b], out[b]
+        for i in range(n_rows):
+            e[i] = exp_of_negative(z[i] - top[i])
+            inverse[i] += e[i]
+    for i in range(n_rows):
+        log_total[i] += log(inverse[i])
+        inverse[i] = 1 / inverse[i]
 
 
 @kernel
@@ -22,23 +53,14 @@ def softmax(logits: np.ndarray, prob: np.ndarray) -> None:
         Where probabilities go.
     """
     n_groups, n_branches, n_rows = logits.shape
-    top, total = np.empty(n_rows), np.empty(n_rows)
+    log_total, inverse = np.empty(n_rows), np.empty(n_rows)
     for g in range(n_groups):
-        _largest(logits[g], top)
-        total[:] = 0.0
+        exponentials(logits[g], prob[g], log_total, inverse)
         for b in range(n_branches):
             z, p = logits[g, b], prob[g, b]
             for i in range(n_rows):
-                p[i] = exp(z[i] - top[i])
-                total[i] += p[i]
-        for i in range(n_rows):
-            top[i] += log(total[i])
-            total[i] = 1 / total[i]
-        for b in range(n_branches):
-            z, p = logits[g, b], prob[g, b]
-            for i in range(n_rows):
-                p[i] *= total[i]
-                z[i] -= top[i]
+                p[i] *= inverse[i]
+                z[i] -= log_total[i]
 
 
 @kernel
@@ -55,20 +77,12 @@ def shares(joint: np.ndarray, share: np.ndarray, log_norm: np.ndarray) -> None:
         Where the log of the sum of densities goes.
     """
     n_experts, n_rows = joint.shape
-    total = np.zeros(n_rows)
-    _largest(joint, log_norm)
-    for k in range(n_experts):
-        value, part = joint[k], share[k]
-        for i in range(n_rows):
-            part[i] = exp(0.0 if log_norm[i] == -inf else value[i] - log_norm[i])
-            total[i] += part[i]
-    for i in range(n_rows):
-        log_norm[i] += log(total[i])
-        total[i] = 1 / total[i]
+    inverse = np.empty(n_rows)
+    exponentials(joint, share, log_norm, inverse)
     for k in range(n_experts):
         part = share[k]
         for i in range(n_rows):
-            part[i] *= total[i]
+            part[i] *= inverse[i]
 
 
 @kernel

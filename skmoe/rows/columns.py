@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from .design import Design, Standardizer
 
 Selection = None | str | slice | Sequence | np.ndarray | Callable
@@ -31,13 +32,19 @@ class Columns:
     units: Standardizer
 
     @classmethod
-    def of(cls, X: np.ndarray, weight: np.ndarray, index: np.ndarray) -> Columns:
-        """Some features of X (n_rows, n_features) in the units of its weighted rows."""
-        return cls(index, X.shape[1], Standardizer.of(X[:, index], weight))
+    def of(cls, X: np.ndarray, weight: np.ndarray, index: np.ndarray, rows: np.ndarray | None = None) -> Columns:
+        """Some features of X (n_all_rows, n_features) in the units of its weighted rows, or of some of them."""
+        return cls(index, X.shape[1], Standardizer.of(X, weight, index, rows))
 
     def design(self, X: np.ndarray) -> Design:
         """Design of rows (n_rows, n_features)."""
-        return Design.of(X if len(self.index) == self.n_features else X[:, self.index], self.units)
+        return Design(self.tiled(X, len(X))[0])
+
+    def tiled(self, X: np.ndarray, n_tile: int) -> np.ndarray:
+        """Designs of n_tile rows each, (n_tiles, n_coef, n_tile); what the last has too many is zero."""
+        tiles = np.empty((max(-(-len(X) // max(n_tile, 1)), 1), len(self.index) + 1, n_tile))
+        kernels.columns.standardized(X, self.index, self.units.center, self.units.inverse, tiles)
+        return tiles
 
     def spread(self, slopes: np.ndarray) -> np.ndarray:
         """Slopes (..., n_columns) among all features (..., n_features), zero where a feature is not seen."""

@@ -6,12 +6,17 @@ columns are stored is known here only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
 
-_EPS = np.finfo(np.float64).eps
+from .moments import Moments
+
+#: Rows of which moments are taken at a time.
+_PART_ROWS = 16_384
+#: Columns that vary by less do not vary: the inverse of their scale would be infinite.
+_SMALLEST_SD = 1e-300
 
 
 @dataclass(frozen=True)
@@ -30,26 +35,38 @@ class Standardizer:
     scale: np.ndarray
 
     @classmethod
-    def of(cls, X: np.ndarray, weight: np.ndarray) -> Standardizer:
-        """Weighted mean and standard deviation of the columns of ``X``, right at any scale and offset."""
-        share = weight / weight.sum()
-        # Half the midrange first: a mean taken of residuals keeps the digits that a large offset would swallow,
-        # and squares are taken of numbers of at most one, so nothing overflows.
-        low, high = X.min(axis=0), X.max(axis=0)
-        reach = np.maximum(np.abs(low), np.abs(high))
-        middle = 0.5 * low + 0.5 * high
-        spread = 0.5 * high - 0.5 * low
-        varies = spread > 4 * _EPS * reach
-        unit = np.where(varies, spread, 1.0)
-        Z = (X - middle) / unit
-        shift = share @ Z
-        scale = np.sqrt(share @ np.square(Z - shift))
-        varies &= scale > 0
-        return cls(middle + np.where(varies, shift * unit, 0.0), np.where(varies, scale * unit, np.inf))
+    def of(
+        cls, X: np.ndarray, weight: np.ndarray, columns: np.ndarray | None = None, rows: np.ndarray | None = None
+    ) -> Standardizer:
+        """Weighted mean and standard deviation of columns of ``X``, right at any scale and offset.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_all_rows, n_features)
+        weight : ndarray of shape (n_rows,)
+        columns, rows : ndarray or None
+            Those of X that count; None for all. Where they are many X is read in parts, and no copy is made of it.
+        """
+        every = slice(None) if columns is None or len(columns) == X.shape[1] else columns
+        parts = (slice(first, first + _PART_ROWS) for first in range(0, len(weight), _PART_ROWS))
+        found = (Moments.of(X[p if rows is None else rows[p]][:, every], weight[p]) for p in parts)
+        return cls.from_moments(reduce(Moments.together, found))
+
+    @classmethod
+    def from_moments(cls, moments: Moments) -> Standardizer:
+        """Units of columns of which these are the moments."""
+        varies = moments.varies & (moments.sd > _SMALLEST_SD)
+        middle = 0.5 * moments.low + 0.5 * moments.high
+        return cls(np.where(varies, moments.mean, middle), np.where(varies, moments.sd, np.inf))
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Standardised columns, (n_rows, n_columns)."""
         return (X - self.center) / self.scale
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """One over the scale."""
+        return 1.0 / self.scale
 
     def original(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Slopes and intercepts in the user's units, from ``coef`` (..., 1 + n_columns) on standardised ones."""
@@ -77,15 +94,6 @@ class Design:
     def __init__(self, columns: np.ndarray):
         self.columns = columns
 
-    @classmethod
-    def of(cls, X: np.ndarray, standardizer: Standardizer) -> Design:
-        """Design of the rows of ``X`` (n_rows, n_columns)."""
-        columns = np.empty((X.shape[1] + 1, len(X)))
-        columns[0] = 1.0
-        np.subtract(X.T, standardizer.center[:, None], out=columns[1:])
-        columns[1:] /= standardizer.scale[:, None]
-        return cls(columns)
-
     @property
     def n_coef(self) -> int:
         return self.columns.shape[0]
@@ -93,15 +101,6 @@ class Design:
     @property
     def n_rows(self) -> int:
         return self.columns.shape[1]
-
-    def rows(self, index: np.ndarray) -> Design:
-        """Some of the rows."""
-        return Design(self.columns[:, index])
-
-    @staticmethod
-    def joined(parts: Sequence[Design]) -> Design:
-        """The rows of several designs of the same columns."""
-        return Design(np.concatenate([part.columns for part in parts], axis=1))
 
     def predict(self, coef: np.ndarray) -> np.ndarray:
         """Linear predictors (..., n_rows) of coefficients (..., n_coef)."""
@@ -115,6 +114,8 @@ class Design:
 
     def gram(self, weights: np.ndarray) -> np.ndarray:
         """Weighted cross-products: weights (..., n_rows) give (..., n_coef, n_coef)."""
-        flat = weights.reshape(-1, 1, self.n_rows)
-        products = np.matmul(self.columns * flat, self.columns.T)
+        flat = weights.reshape(-1, self.n_rows)
+        products = np.empty((len(flat), self.n_coef, self.n_coef))
+        for weight, product in zip(flat, products, strict=True):
+            np.matmul(self.columns * weight, self.columns.T, out=product)
         return products.reshape(*weights.shape[:-1], self.n_coef, self.n_coef)

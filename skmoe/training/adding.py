@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..mixture import Leaves, Mixture, Params
 from ..records import stacked
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from ..tree import Tree
 from .frozen import Frozen, all_of, of_experts
 from .loop import Run, Settings
@@ -51,9 +50,9 @@ def with_one_more(mixture: Mixture, params: Params, n_gate_coef: int) -> Grafted
     return Grafted(grafted, new_params, active)
 
 
-def added(mixture: Mixture, params: Params, chunks: Sequence[Chunk], settings: Settings) -> Run:
+def added(mixture: Mixture, params: Params, rows: Rows, settings: Settings) -> Run:
     """The best of a few runs in which a new expert starts on the worst explained rows, more or fewer of them."""
-    grafted = with_one_more(mixture, params, chunks[0].gate.n_coef)
+    grafted = with_one_more(mixture, params, rows.n_gate_coef)
     frozen = Frozen(grafted.mixture.tree, grafted.mixture.gates, grafted.mixture.experts, active=grafted.new)
     with held_to_one_thread():
         runs = []
@@ -63,10 +62,10 @@ def added(mixture: Mixture, params: Params, chunks: Sequence[Chunk], settings: S
                 frozen.gates,
                 frozen.experts,
                 active=grafted.new,
-                division=tuple(_worst(mixture, params, chunks, part)),
+                division=tuple(_worst(mixture, params, rows, part)),
             )
-            start = Run(given, grafted.params, chunks, settings).advance(min(_GIVEN_PASSES, settings.max_passes)).params
-            runs.append(Run(frozen, start, chunks, settings).advance(min(_SHORT_PASSES, settings.max_passes)))
+            start = Run(given, grafted.params, rows, settings).advance(min(_GIVEN_PASSES, settings.max_passes)).params
+            runs.append(Run(frozen, start, rows, settings).advance(min(_SHORT_PASSES, settings.max_passes)))
         return runs[ranked(runs)[0]].advance(settings.max_passes)
 
 
@@ -75,12 +74,12 @@ class _FrozenDivided(Frozen, Divided):
     """Given responsibilities, and only some coordinates that move."""
 
 
-def _worst(mixture: Mixture, params: Params, chunks: Sequence[Chunk], part: float) -> list[np.ndarray]:
+def _worst(mixture: Mixture, params: Params, rows: Rows, part: float) -> list[np.ndarray]:
     """The division in which the new expert, the last, takes a part of the weight: the rows of the lowest density."""
-    log_prob, responsibilities = mixture.evaluate(params, chunks)
-    weight = np.concatenate([chunk.weight for chunk in chunks])
+    log_prob, responsibilities = mixture.evaluate(params, rows)
+    weight = rows.weight
     order = np.argsort(rounded(log_prob), kind="stable")
     level = rounded(log_prob)[order[np.searchsorted(np.cumsum(weight[order]), part * weight.sum())]]
     taken = rounded(log_prob) <= level
     division = np.vstack([responsibilities.T * ~taken, taken])
-    return np.split(division, np.cumsum([len(chunk.weight) for chunk in chunks])[:-1], axis=1)
+    return rows.split(division, axis=1)

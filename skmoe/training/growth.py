@@ -30,8 +30,8 @@ from ..experts.protocol import Expert
 from ..gates.protocol import Gate
 from ..mixture import Mixture, Params
 from ..records import stacked
-from ..rows.chunk import Chunk
-from ..rows.thinning import gathered, held_out, thinned
+from ..rows.source import Rows
+from ..rows.thinning import held_out, thinned
 from ..tree import Path, Tree
 from .loop import Run, Settings
 from .reseating import sides, walk
@@ -106,7 +106,7 @@ class Growth:
 
 def grown(
     mixture: Mixture,
-    chunks: Sequence[Chunk],
+    rows: Rows,
     growth: Growth,
     seeds: Sequence[int],
     *,
@@ -126,17 +126,19 @@ def grown(
         A mixture of one expert, whose gate and expert all nodes and leaves are like.
     """
     watch = Watch() if watch is None else watch
-    few = thinned(chunks, SEARCH_ROWS)
-    train, judges = held_out(few) if growth.judged else (few, ())
+    if len(seeds) > 1:
+        rows = rows.in_turn()
+    few = thinned(rows, SEARCH_ROWS)
+    train, judges = held_out(few) if growth.judged else (few, None)
 
     def one(i: int) -> Grown:
         watch.began(i)
         rng, passed = np.random.default_rng(seeds[i]), partial(watch.passed, i)
         grower = Grower(growth, mixture.gates[0], mixture.experts[0].expert, train, judges, settings, rng, move_budget)
         run = grower.grown(passed)
-        worth, n_passes = grower.worth(run), grower.n_passes * _n_rows(train) / _n_rows(chunks)
-        if train is not chunks and not run.interrupted:
-            run = Run(run.mixture, run.params, chunks, settings).advance(settings.max_passes, passed)
+        worth, n_passes = grower.worth(run), grower.n_passes * train.n_rows / rows.n_rows
+        if train is not rows and not run.interrupted:
+            run = Run(run.mixture, run.params, rows, settings).advance(settings.max_passes, passed)
             grower.note(run)
             n_passes += run.n_passes
         run.history = grower.history
@@ -157,10 +159,6 @@ class Grown(NamedTuple):
     run: Run
     worth: float
     n_passes: float
-
-
-def _n_rows(chunks: Sequence[Chunk]) -> int:
-    return sum(len(chunk.weight) for chunk in chunks)
 
 
 class Parts(NamedTuple):
@@ -187,9 +185,9 @@ class Grower:
     growth : Growth
     gate : Gate
     expert : Expert
-    chunks : sequence of Chunk
+    rows : Rows
         Rows that train.
-    judges : sequence of Chunk
+    judges : Rows or None
         Rows that judge; none for BIC.
     settings : Settings
     rng : Generator
@@ -205,8 +203,8 @@ class Grower:
     growth: Growth
     gate: Gate
     expert: Expert
-    chunks: Sequence[Chunk]
-    judges: Sequence[Chunk]
+    rows: Rows
+    judges: Rows | None
     settings: Settings
     rng: np.random.Generator
     move_budget: float = 0.0
@@ -216,7 +214,7 @@ class Grower:
     def grown(self, passed: Callable[[Run], bool] | None = None) -> Run:
         """The tree at which no split and no merger pays."""
         one = self._of(Tree(()))
-        run = self._run(one, even(one, self.chunks), passed)
+        run = self._run(one, even(one, self.rows), passed)
         for seek in (self._splits, self._mergers):
             for _ in range(_MOST_ROUNDS):
                 changes = seek(run)
@@ -234,7 +232,7 @@ class Grower:
                 return 0.0
             judged = run.mixture.evaluate(run.params, self.judges).log_prob
             return float(judged @ np.concatenate([chunk.weight for chunk in self.judges]))
-        n_rows = sum(float(chunk.weight.sum()) for chunk in self.chunks)
+        n_rows = self.rows.total
         return run.point.sums.log_likelihood - 0.5 * float(np.log(n_rows)) * run.mixture.n_free(run.params)
 
     def _of(self, tree: Tree) -> Mixture:
@@ -246,12 +244,12 @@ class Grower:
         self.history += [entry | {"pass": self.n_passes + entry["pass"]} for entry in passed]
 
     def _run(self, mixture: Mixture, params: Params, passed: Callable[[Run], bool] | None) -> Run:
-        run = Run(mixture, params, self.chunks, self.settings).advance(self.settings.max_passes, passed)
+        run = Run(mixture, params, self.rows, self.settings).advance(self.settings.max_passes, passed)
         self.note(run)
         return self._counted(run)
 
     def _counted(self, run: Run) -> Run:
-        self.n_passes += run.n_passes * _n_rows(run.chunks) / _n_rows(self.chunks)
+        self.n_passes += run.n_passes * run.rows.n_rows / self.rows.n_rows
         return run
 
     # -- what pays ---------------------------------------------------------------------------------------------------
@@ -260,7 +258,7 @@ class Grower:
         """Splits that pay, the most profitable first, as many as there is room for."""
         parts, tried = taken_apart(run), []
         for leaf, path in enumerate(parts.experts):
-            rows = self._rows(run, self.chunks, [leaf])
+            rows = self._rows(run, self.rows, [leaf])
             if rows:
                 single = Params((even(self._of(Tree(())), rows).gates), (parts.experts[path],))
                 tried.append(self._change(run, path, [leaf], rows, single, self._pair(rows, single)))
@@ -288,7 +286,7 @@ class Grower:
             if not all(branch in leaves for branch in pair):
                 continue
             index = [leaves[branch] for branch in pair]
-            rows = self._rows(run, self.chunks, index)
+            rows = self._rows(run, self.rows, index)
             if rows:
                 old = Params((gate,), (stacked([parts.experts[branch] for branch in pair]),))
                 one = self._of(Tree(()))
@@ -300,9 +298,7 @@ class Grower:
         """Whether a change earns more than training would go on for."""
         return change.profit > self.settings.tol
 
-    def _change(
-        self, run: Run, path: Path, leaves: list[int], rows: Sequence[Chunk], old: Params, new: Params
-    ) -> Change:
+    def _change(self, run: Run, path: Path, leaves: list[int], rows: Rows, old: Params, new: Params) -> Change:
         """What a new part earns in the place of an old one on the rows that these leaves hold."""
         before, after = (self._of(Tree(((),) * width(p)) if width(p) > 1 else Tree(())) for p in (old, new))
         if self.growth.judged:
@@ -311,14 +307,14 @@ class Grower:
             gain = (after.evaluate(new, judged).log_prob - before.evaluate(old, judged).log_prob) if judged else weight
             return Change(path, new, float(weight @ gain - np.sqrt(weight @ np.square(gain))))
         gain = self._objective(after, new, rows) - self._objective(before, old, rows)
-        n_rows = sum(float(chunk.weight.sum()) for chunk in self.chunks)
+        n_rows = self.rows.total
         return Change(path, new, gain - 0.5 * float(np.log(n_rows)) * (after.n_free(new) - before.n_free(old)))
 
     @staticmethod
-    def _objective(mixture: Mixture, params: Params, rows: Sequence[Chunk]) -> float:
+    def _objective(mixture: Mixture, params: Params, rows: Rows) -> float:
         return mixture.objective(params, mixture.sums(params, rows, information=False))
 
-    def _pair(self, rows: Sequence[Chunk], single: Params) -> Params:
+    def _pair(self, rows: Rows, single: Params) -> Params:
         """Two experts in the place of one, fitted to its rows: the best of a few directions."""
         pair, tries = self._of(Tree(((), ()))), []
         twice = stacked([single.experts[0]] * 2)
@@ -331,12 +327,12 @@ class Grower:
             self._counted(run)
         return best.params
 
-    def _rows(self, run: Run, chunks: Sequence[Chunk], leaves: list[int]) -> Sequence[Chunk]:
+    def _rows(self, run: Run, rows: Rows, leaves: list[int]) -> Rows | None:
         """The rows that some leaves hold, weighted by the part they hold; none where they are too few to divide."""
-        held = np.concatenate([run.mixture.posterior(run.params, chunk)[leaves].sum(axis=0) for chunk in chunks])
-        rows = np.flatnonzero(held > _LEAST_SHARE)
-        weight = np.concatenate([chunk.weight for chunk in chunks])[rows] * held[rows]
-        return gathered(chunks, rows, weight) if weight.sum() > 1 else ()
+        held = np.concatenate([run.mixture.posterior(run.params, chunk)[leaves].sum(axis=0) for chunk in rows])
+        index = np.flatnonzero(held > _LEAST_SHARE)
+        weight = rows.weight[index] * held[index]
+        return rows.taken(index, weight) if weight.sum() > 1 else None
 
 
 def width(params: Params) -> int:

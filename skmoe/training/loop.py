@@ -18,7 +18,7 @@ It stays with EM also where a block asks for it (Gaussian gates: only their M-st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ import numpy as np
 
 from ..mixture import Mixture, Params, Sums
 from ..records import ravel, unravel
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from .memory import Memory
 
 #: A run that uses its memory stops only with this many pairs in it: with an empty memory the promise understates the
@@ -95,15 +95,15 @@ class Run:
         Pass, objective and decrement before each step.
     """
 
-    def __init__(self, mixture: Mixture, params: Params, chunks: Sequence[Chunk], settings: Settings):
-        self.chunks, self.settings = chunks, settings
+    def __init__(self, mixture: Mixture, params: Params, rows: Rows, settings: Settings):
+        self.rows, self.settings = rows, settings
         self.n_passes = 0
         self.decrement = np.inf
         self.converged = self.interrupted = self.finished = False
         self.history: list[dict[str, float]] = []
         self._memory = Memory(settings.memory)
         vector = ravel(params)
-        weight = sum(float(chunk.weight.sum()) for chunk in chunks)
+        weight = rows.total
         scarce = weight <= vector.size
         self.mixture = mixture
         self._stepped = mixture.damped() if scarce else mixture
@@ -163,7 +163,7 @@ class Run:
 
     def _evaluate(self, vector: np.ndarray, params: Params | None = None, *, information: bool) -> Point:
         params = unravel(self.point.params, vector) if params is None else params
-        sums = self._stepped.sums(params, self.chunks, information=information)
+        sums = self._stepped.sums(params, self.rows, information=information)
         self.n_passes += 1
         gradient = ravel(self._stepped.gradient(params, sums))
         return Point(params, vector, sums, self._stepped.objective(params, sums), gradient)

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 
 from ..mixture import Mixture, Params, normalized
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from .loop import Run, Settings
 from .starts.division import trained_on
 from .watch import Watch
@@ -39,26 +39,26 @@ _FIRST_LOOK, _OPTIMISM = 25, 4.0
 _RETURNS, _SAME = 8, 1e-4
 
 
-def reseated(mixture: Mixture, params: Params, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def reseated(mixture: Mixture, params: Params, rows: Rows, rng: np.random.Generator) -> Params:
     """Parameters after one expert, at random, was set down on one side of the rows of another."""
     taken, host = rng.choice(mixture.tree.n_leaves, 2, replace=False)
     parts = []
-    for chunk in chunks:
+    for chunk in rows:
         joint = mixture.forward(params, chunk).joint
         joint[taken] = -np.inf
         parts.append(normalized(joint)[1])
-    halves = sides(chunks, [part[host] for part in parts], rng)
+    halves = sides(rows, [part[host] for part in parts], rng)
     for part, side in zip(parts, halves, strict=True):
         part[taken] = part[host] * side
         part[host] *= 1 - side
-    return trained_on(mixture, chunks, parts, params.experts)
+    return trained_on(mixture, rows, parts, params.experts)
 
 
-def sides(chunks: Sequence[Chunk], shares: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+def sides(rows: Rows, shares: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """How far rows lie to one side of a random hyperplane through a part of the rows, between 0 and 1."""
-    normal, offset = rng.standard_normal(chunks[0].gate.n_coef - 1), rng.standard_normal()
-    along = [normal @ chunk.gate.columns[1:] for chunk in chunks]
-    mass = [chunk.weight * share for chunk, share in zip(chunks, shares, strict=True)]
+    normal, offset = rng.standard_normal(rows.n_gate_coef - 1), rng.standard_normal()
+    along = [normal @ chunk.gate.columns[1:] for chunk in rows]
+    mass = [chunk.weight * share for chunk, share in zip(rows, shares, strict=True)]
     total = max(sum(m.sum() for m in mass), np.finfo(float).tiny)
     mean = sum(a @ m for a, m in zip(along, mass, strict=True)) / total
     spread = np.sqrt(sum(np.square(a - mean) @ m for a, m in zip(along, mass, strict=True)) / total)
@@ -84,16 +84,16 @@ def walk(ended: Sequence[Run], budget: float, rng: np.random.Generator, settings
         Every move, in order.
     """
     run, passes = ended[0], [run.n_passes for run in ended]
-    mixture, chunks = run.mixture, run.chunks
-    weight = sum(float(chunk.weight.sum()) for chunk in chunks)
+    mixture, rows = run.mixture, run.rows
+    weight = rows.total
     best, returns = run.objective, 0
     moves: list[Run] = []
     while returns < _RETURNS and sum(move.n_passes for move in moves) < budget * np.mean(passes):
         i = len(moves)
         watch.began(i)
-        start = reseated(mixture, run.params, chunks, rng)
+        start = reseated(mixture, run.params, rows, rng)
         bar = run.objective - _TOLERATED * weight
-        move = _trained(Run(mixture, start, chunks, settings), bar, partial(watch.passed, i))
+        move = _trained(Run(mixture, start, rows, settings), bar, partial(watch.passed, i))
         watch.ended(i, move)
         moves.append(move)
         if move.interrupted:

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
 from ..mixture import Mixture, Params
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from .loop import Run, Settings
 from .watch import Watch
 
@@ -31,7 +31,7 @@ def _threads() -> ThreadpoolController:
 
 def run_starts(
     mixture: Mixture,
-    chunks: Sequence[Chunk],
+    rows: Rows,
     starts: Sequence[Start],
     settings: Settings,
     *,
@@ -59,6 +59,8 @@ def run_starts(
     watch = Watch() if watch is None else watch
     first = settings.max_passes if keep_all or len(starts) == 1 else min(SHORT_PASSES, settings.max_passes)
 
+    if len(starts) > 1:
+        rows = rows.in_turn()  # threads take starts, not parts of the rows
     short = first < settings.max_passes
     abandoned = Event()
 
@@ -67,7 +69,7 @@ def run_starts(
 
     def begin(i: int) -> Run:
         watch.began(i)
-        run = Run(mixture, starts[i](), chunks, settings).advance(first, partial(passed, i))
+        run = Run(mixture, starts[i](), rows, settings).advance(first, partial(passed, i))
         if not short:
             watch.ended(i, run)
         return run

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..mixture import Mixture, Params
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from ..rows.thinning import thinned
 from .loop import Run, Settings
 from .reseating import walk
@@ -26,8 +26,8 @@ _ROUGH_TOL = 1e-2
 #: Runs whose objectives differ by less than this fraction are at the same optimum.
 _SAME = 1e-6
 
-#: Makes first parameters for the rows of some chunks.
-Start = Callable[[Mixture, Sequence[Chunk]], Params]
+#: Makes first parameters for some rows.
+Start = Callable[[Mixture, Rows], Params]
 
 
 class Found(NamedTuple):
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 def search(
     mixture: Mixture,
-    chunks: Sequence[Chunk],
+    rows: Rows,
     starts: Sequence[Start],
     *,
     settings: Settings,
@@ -75,10 +75,10 @@ def search(
         Whether every start goes to the end (averages; no moves), or the best few (a single fit).
     """
     watch = Watch() if watch is None else watch
-    few = thinned(chunks, SEARCH_ROWS) if thin else chunks
+    few = thinned(rows, SEARCH_ROWS) if thin else rows
     begun = [partial(start, mixture, few) for start in starts]
     if keep_all:
-        runs = run_starts(mixture, chunks, begun, settings, keep_all=True, n_jobs=n_jobs, watch=watch)
+        runs = run_starts(mixture, rows, begun, settings, keep_all=True, n_jobs=n_jobs, watch=watch)
         return Found([runs[i] for i in ranked(runs)], runs, [], sum(run.n_passes for run in runs))
     runs = run_starts(mixture, few, begun, settings, keep_all=False, n_jobs=n_jobs, watch=watch)
     whole = [runs[i] for i in ranked(runs)[:N_FINALISTS]]
@@ -92,11 +92,11 @@ def search(
     candidates = [*runs, *moves]
     n_passes = float(sum(run.n_passes for run in candidates))
     candidates = [candidates[i] for i in ranked(candidates)]
-    if few is not chunks:
-        n_passes *= sum(len(chunk.weight) for chunk in few) / sum(len(chunk.weight) for chunk in chunks)
+    if few is not rows:
+        n_passes *= few.n_rows / rows.n_rows
         distinct = _distinct(candidates)[:N_FINALISTS]
         with held_to_one_thread():
-            whole = [Run(mixture, run.params, chunks, settings).advance(settings.max_passes) for run in distinct]
+            whole = [Run(mixture, run.params, rows, settings).advance(settings.max_passes) for run in distinct]
         n_passes += sum(run.n_passes for run in whole)
         candidates = [whole[i] for i in ranked(whole)]
     return Found(candidates[:1], runs, moves, n_passes)

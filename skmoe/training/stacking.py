@@ -16,7 +16,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ..mixture import normalized
-from ..rows.chunk import Chunk
+from ..rows.source import Rows
 from ..rows.thinning import FOLDS, held_out
 from .loop import Run, Settings
 from .restarts import held_to_one_thread
@@ -36,7 +36,7 @@ class Stacked(NamedTuple):
     n_passes: float
 
 
-def stacked(runs: Sequence[Run], chunks: Sequence[Chunk], settings: Settings, n_jobs: int | None = None) -> Stacked:
+def stacked(runs: Sequence[Run], rows: Rows, settings: Settings, n_jobs: int | None = None) -> Stacked:
     """Weights of fits whose average says most of held-out rows.
 
     .. math:: \\max_\\pi \\sum_i w_i \\log \\sum_m \\pi_m \\, p_m^{(-i)}(y_i \\mid x_i) + 20 \\sum_m \\log \\pi_m
@@ -44,15 +44,16 @@ def stacked(runs: Sequence[Run], chunks: Sequence[Chunk], settings: Settings, n_
     Every run goes on from where it ended, on four fifths of the rows at a time, and so stays the fit that is weighed;
     from scratch it would be another. Rows that weigh less than five leave no fifth to judge: weights are then equal.
     """
-    if sum(float(chunk.weight.sum()) for chunk in chunks) < FOLDS:
+    if rows.total < FOLDS:
         return Stacked(np.full(len(runs), 1.0 / len(runs)), 0.0)
 
     def judged(run: Run, fold: int) -> tuple[np.ndarray, np.ndarray, float]:
-        train, judges = held_out(chunks, fold)
+        train, judges = held_out(rows, fold)
         again = Run(run.mixture, run.params, train, settings).advance(settings.max_passes)
         log_prob = run.mixture.evaluate(again.params, judges).log_prob
         return log_prob, np.concatenate([chunk.weight for chunk in judges]), again.n_passes * (1 - 1 / FOLDS)
 
+    rows = rows.in_turn()
     with held_to_one_thread():
         found = Parallel(n_jobs=n_jobs, require="sharedmem")(
             delayed(judged)(run, fold) for run in runs for fold in range(FOLDS)

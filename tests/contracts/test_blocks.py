@@ -16,10 +16,9 @@ from skmoe.gates import softmax
 from skmoe.mixture import Mixture, Params, Sums
 from skmoe.model import FittedMixture
 from skmoe.records import ravel, unravel
-from skmoe.rows.chunk import Chunk
 from skmoe.rows.columns import Columns
 from skmoe.rows.design import Design
-from skmoe.rows.source import array_rows
+from skmoe.rows.source import Rows, array_rows
 from skmoe.training.loop import Run, Settings
 from skmoe.tree import Tree
 
@@ -35,17 +34,17 @@ class Problem(NamedTuple):
     y: np.ndarray
     weight: np.ndarray
 
-    def chunks(self, size: int = 10**6) -> tuple[Chunk, ...]:
-        return array_rows(self.mixture, self.gate, self.expert, self.X, self.y, self.weight, size)
+    def rows(self, size: int = 10**6) -> Rows:
+        return array_rows(self.mixture, self.gate, self.expert, self.X, self.y, self.weight, chunk_rows=size)
 
     def sums(self, params: Params | None = None, size: int = 10**6, **kwargs: Any) -> Sums:
-        return self.mixture.sums(self.params if params is None else params, self.chunks(size), **kwargs)
+        return self.mixture.sums(self.params if params is None else params, self.rows(size), **kwargs)
 
     def objective(self, params: Params) -> float:
         return self.mixture.objective(params, self.sums(params, information=False))
 
     def log_prob(self) -> np.ndarray:
-        return self.mixture.evaluate(self.params, self.chunks()).log_prob
+        return self.mixture.evaluate(self.params, self.rows()).log_prob
 
 
 def blocks_for(expert: str, y: np.ndarray, weight: np.ndarray) -> Any:
@@ -122,7 +121,7 @@ def test_gradient_is_the_derivative_of_the_penalised_objective(gate, expert, sha
 @pytest.mark.parametrize("n_branches", [2, 3, 5])
 def test_full_softmax_information_is_the_hessian(n_branches):
     problem = make("softmax", "gaussian", n_branches)
-    gate, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.chunks()[0].gate
+    gate, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.rows().chunk(0).gate
     mass = np.random.default_rng(1).exponential(size=(n_branches, len(problem.X)))
 
     def gathered(at):
@@ -137,7 +136,7 @@ def test_full_softmax_information_is_the_hessian(n_branches):
 def test_information_of_linear_predictors_is_the_hessian(expert):
     """Canonical links: what is expected is what is observed. One diagonal block an expert and output."""
     problem = make("equal", expert, 2)
-    block, params, chunk = problem.mixture.experts[0].expert, problem.params.experts[0], problem.chunks()[0]
+    block, params, chunk = problem.mixture.experts[0].expert, problem.params.experts[0], problem.rows().chunk(0)
     mass = np.random.default_rng(1).exponential(size=(2, len(problem.X)))
 
     def gathered(at):
@@ -207,7 +206,7 @@ def test_precondition_is_linear_symmetric_and_positive(gate, expert, shape):
 def test_precondition_of_gates_inverts_the_hessian(gate, n_branches):
     """Of the penalised expected objective, the responsibilities held fixed: its M-step is a Newton step."""
     problem = make(gate, "gaussian", n_branches)
-    block, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.chunks()[0].gate
+    block, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.rows().chunk(0).gate
     mass = np.random.default_rng(1).exponential(size=(n_branches, len(problem.X)))
 
     def gathered(at):
@@ -241,7 +240,7 @@ CLOSED = [case for case in CASES if case[0] != "softmax" and EXPERTS[case[1]].cl
 def test_closed_m_step_is_the_maximum(gate, expert, shape, seed):
     """At the new parameters the expected objective is flat, and the objective has not fallen."""
     problem = make(gate, expert, shape, seed=seed)
-    h = problem.mixture.evaluate(problem.params, problem.chunks()).responsibilities.T
+    h = problem.mixture.evaluate(problem.params, problem.rows()).responsibilities.T
     new = problem.mixture.m_step(problem.params, problem.sums())
     assert problem.objective(new) >= problem.objective(problem.params)
     gradient = ravel(problem.mixture.gradient(new, problem.sums(new, responsibilities=[h])))
@@ -251,8 +250,8 @@ def test_closed_m_step_is_the_maximum(gate, expert, shape, seed):
 def test_constant_gate_takes_the_shares():
     problem = make("constant", "gaussian", 3)
     params = problem.mixture.m_step(problem.params, problem.sums())
-    share = problem.mixture.share(problem.params, problem.chunks())
-    assert_allclose(np.exp(problem.mixture.log_prior(params, problem.chunks()[0].gate))[:, 0], share, rtol=1e-12)
+    share = problem.mixture.share(problem.params, problem.rows())
+    assert_allclose(np.exp(problem.mixture.log_prior(params, problem.rows().chunk(0).gate))[:, 0], share, rtol=1e-12)
 
 
 @pytest.mark.parametrize("expert", ["gaussian", "three classes"])
@@ -280,7 +279,7 @@ def test_block_diagonal_information_trains_to_the_same_optimum(expert, shape, mo
     problem = make("softmax", expert, shape, n_rows=300)
 
     def run(start):
-        return Run(problem.mixture, start, problem.chunks(), Settings(tol=1e-10)).advance(2000)
+        return Run(problem.mixture, start, problem.rows(), Settings(tol=1e-10)).advance(2000)
 
     optimum = run(problem.params).point.vector
     near = unravel(problem.params, optimum + 0.02 * np.random.default_rng(4).standard_normal(optimum.size))
@@ -299,11 +298,11 @@ def test_block_diagonal_information_trains_to_the_same_optimum(expert, shape, mo
 @every_case
 def test_rearranging_leaves_the_density(gate, expert, shape):
     problem = make(gate, expert, shape)
-    before = problem.mixture.evaluate(problem.params, problem.chunks())
+    before = problem.mixture.evaluate(problem.params, problem.rows())
     tree = problem.mixture.tree
     for ordering in (tree.ordered(np.random.default_rng(5).random(tree.n_leaves)), tree.canonical()):
         mixture, params = problem.mixture.rearranged(problem.params, ordering)
-        after = mixture.evaluate(params, problem.chunks())
+        after = mixture.evaluate(params, problem.rows())
         leaves = ordering.leaves if expert != "mixed" else slice(None)
         assert_allclose(after.log_prob, before.log_prob, rtol=0, atol=1e-12)
         assert_allclose(after.responsibilities, before.responsibilities[:, leaves], rtol=0, atol=1e-12)
@@ -312,7 +311,7 @@ def test_rearranging_leaves_the_density(gate, expert, shape):
 @pytest.mark.parametrize("gate", GATES)
 def test_permuted_branches(gate):
     problem = make(gate, "gaussian", 4)
-    block, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.chunks()[0].gate
+    block, params, design = problem.mixture.gates[0], problem.params.gates[0], problem.rows().chunk(0).gate
     order = np.array([2, 0, 3, 1])
     permuted = block.permuted(params, order)
     assert_allclose(
@@ -348,7 +347,7 @@ def test_slopes_are_the_derivative_of_the_log_odds(gate):
 @pytest.mark.parametrize("gate", GATES)
 def test_training_counts_the_joint_density_where_the_gate_models_x(gate):
     problem = make(gate, "gaussian", 3)
-    forward = problem.mixture.gates[0].forward(problem.params.gates[0], problem.chunks()[0].gate)
+    forward = problem.mixture.gates[0].forward(problem.params.gates[0], problem.rows().chunk(0).gate)
     assert_array_equal(forward.log_joint, forward.log_prob + forward.log_marginal)
     assert_allclose(np.exp(forward.log_prob).sum(axis=0), 1, rtol=1e-12)
     assert np.any(forward.log_marginal) == (problem.mixture.gates[0].moments(problem.params.gates[0]) is not None)
@@ -359,7 +358,7 @@ def test_training_counts_the_joint_density_where_the_gate_models_x(gate):
 @pytest.mark.parametrize("expert", [name for name in EXPERTS if name != "mixed"])
 def test_taken_experts(expert):
     problem = make("equal", expert, 4)
-    block, params, chunk = problem.mixture.experts[0].expert, problem.params.experts[0], problem.chunks()[0]
+    block, params, chunk = problem.mixture.experts[0].expert, problem.params.experts[0], problem.rows().chunk(0)
     order = np.array([2, 0, 2])
     taken, every = (
         block.forward(p, chunk.expert, chunk.responses[0]).log_prob for p in (block.take(params, order), params)

@@ -27,7 +27,7 @@ from skmoe.inspection import ExpertDisplay, GateDisplay, explain
 from skmoe.mixture import Mixture
 from skmoe.records import ravel, unravel
 from skmoe.rows.columns import Columns
-from skmoe.rows.design import Design, Standardizer
+from skmoe.rows.design import Design
 from skmoe.rows.source import array_rows
 from skmoe.training.loop import Run, Settings
 from skmoe.training.starts import STARTS
@@ -180,7 +180,7 @@ class Clouds(NamedTuple):
         gate = GaussianGate(form, **kwargs)
         start = gate.start(3, 4)
         params = unravel(start, ravel(start) + 0.2 * rng.standard_normal(ravel(start).size))
-        design = Design.of(X, Standardizer.of(X, np.ones(len(X))))
+        design = Columns.of(X, np.ones(len(X)), np.arange(X.shape[1])).design(X)
         return cls(gate, params, design, rng.exponential(size=(3, len(X))))
 
     def sums(self, params=None):

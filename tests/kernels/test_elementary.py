@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from numba import njit
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skmoe import kernels
 
@@ -31,7 +31,7 @@ def over(function):
 
 @pytest.fixture(scope="module")
 def elementary():
-    names = ("exp", "log", "log1p")
+    names = ("exp", "exp_of_negative", "log", "log1p")
     return {name: over(getattr(kernels.elementary, name)) for name in names}
 
 
@@ -41,6 +41,7 @@ def points(low, high, n=4000):
 
 CASES = {
     "exp": [points(-700, 700), points(-1, 1), points(-40, 0)],
+    "exp_of_negative": [points(-700, 0), points(-1, 0)],
     "log": [10 ** points(-300, 300), 1 + points(-1e-3, 1e-3), points(0.5, 2.0)],
     "log1p": [points(0, 1), 10 ** points(-300, 0)],
 }
@@ -49,7 +50,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_two_units_in_the_last_place(elementary, name):
     for x in CASES[name]:
-        exact = [getattr(mpmath, name)(mpmath.mpf(value)) for value in x]
+        exact = [getattr(mpmath, name.removesuffix("_of_negative"))(mpmath.mpf(value)) for value in x]
         wrong = [
             abs(mpmath.mpf(got) - right) / abs(right) for got, right in zip(elementary[name](x), exact, strict=True)
         ]
@@ -61,5 +62,6 @@ def test_what_is_not_finite_stays_what_it_is(elementary):
         assert_array_equal(
             elementary["exp"]([np.nan, np.inf, -np.inf, 800.0, -800.0, 0.0]), [np.nan, np.inf, 0, np.inf, 0, 1]
         )
+        assert_allclose(elementary["exp_of_negative"]([np.nan, -np.inf, -800.0, 0.0]), [np.nan, 0, 0, 1], atol=1e-307)
         assert_array_equal(elementary["log"]([np.nan, np.inf, 1.0]), [np.nan, np.inf, 0])
         assert_array_equal(elementary["log1p"]([np.nan, 0.0]), [np.nan, 0])

@@ -40,7 +40,7 @@ def task_of(**params):
 def grower_of(task, growth=BIC, judges=()):
     expert = task.mixture.experts[0].expert
     rng = np.random.default_rng(0)
-    return Grower(growth, task.mixture.gates[0], expert, task.chunks, judges, Settings(), rng)
+    return Grower(growth, task.mixture.gates[0], expert, task.rows, judges, Settings(), rng)
 
 
 def test_auto_finds_the_four_lines():
@@ -93,17 +93,17 @@ def test_an_accepted_split_never_lowers_the_likelihood(seed):
     grower = grower_of(task)
     grower.rng = np.random.default_rng(seed)
     mixture = grower._of(task.mixture.tree)
-    run = Run(mixture, even(mixture, task.chunks), task.chunks, Settings()).advance(1000)
+    run = Run(mixture, even(mixture, task.rows), task.rows, Settings()).advance(1000)
     for _ in range(3):
         changes = grower._splits(run)
         if not changes:
             break
         new_mixture, params = assembled(grower._of, changed(taken_apart(run), changes))
-        log_likelihood = new_mixture.sums(params, task.chunks).log_likelihood
+        log_likelihood = new_mixture.sums(params, task.rows).log_likelihood
         price = new_mixture.n_free(params) - mixture.n_free(run.params)
         promised = sum(change.profit for change in changes) + 0.5 * np.log(len(y)) * price
         assert log_likelihood >= run.point.sums.log_likelihood + promised - 0.02 * abs(promised)
-        run, mixture = Run(new_mixture, params, task.chunks, Settings()).advance(1000), new_mixture
+        run, mixture = Run(new_mixture, params, task.rows, Settings()).advance(1000), new_mixture
         assert run.point.sums.log_likelihood >= log_likelihood - 1e-9 * abs(log_likelihood)
 
 
@@ -122,17 +122,17 @@ def test_a_split_that_does_not_pay_is_merged_again():
     parts = taken_apart(run)
     path, block = next(iter(parts.experts.items()))
     pair = grower._of(task.mixture.tree.parse(2))
-    rows = grower._rows(run, task.chunks, [0])
+    rows = grower._rows(run, task.rows, [0])
     single = even(grower._of(task.mixture.tree), rows)._replace(experts=(block,))
     needless = Change(path, grower._pair(rows, single), 0.0)
     split, params = assembled(grower._of, changed(parts, [needless]))
     assert split.tree.n_leaves == run.mixture.tree.n_leaves + 1
-    wide = Run(split, params, task.chunks, Settings()).advance(1000)
+    wide = Run(split, params, task.rows, Settings()).advance(1000)
     mergers = grower._mergers(wide)
     assert path in [change.path for change in mergers]
     merged, params = assembled(grower._of, changed(taken_apart(wide), mergers))
     assert merged.tree == run.mixture.tree
-    again = Run(merged, params, task.chunks, Settings()).advance(1000)
+    again = Run(merged, params, task.rows, Settings()).advance(1000)
     assert_allclose(again.objective, run.objective, atol=0.01)
     assert pair.tree.n_leaves == 2
 
@@ -182,4 +182,4 @@ def test_what_a_growing_tree_cannot_take():
         Growth("aic")
     with pytest.raises(ValueError, match="max_experts=0: expected an int of at least 1"):
         Growth(max_experts=0)
-    assert sum(chunk.weight.sum() for chunk in held_out(task_of().chunks)[1]) == len(y) / 5
+    assert sum(chunk.weight.sum() for chunk in held_out(task_of().rows)[1]) == len(y) / 5

@@ -14,7 +14,7 @@ from skmoe.training import search as search_module
 X, y = make_moe_regression(n_samples=300, n_features=3, n_experts=5, noise=0.1, random_state=3)
 
 
-def chunks_of(X, y, weight=None, kind=MoERegressor):
+def rows_in(X, y, weight=None, kind=MoERegressor):
     caught = []
 
     class Caught(kind):
@@ -23,7 +23,7 @@ def chunks_of(X, y, weight=None, kind=MoERegressor):
             return super()._plan(task, labels, previous)
 
     Caught(2, n_init=1, move_budget=0, random_state=0).fit(X, y, weight)
-    return caught[0].chunks
+    return caught[0].rows
 
 
 def test_moves_never_lose_and_often_gain():
@@ -68,42 +68,40 @@ def test_no_moves_for_averages_one_expert_and_warm_starts(params):
 # -- thinning ----------------------------------------------------------------------------------------------------------
 
 
-def rows_of(chunks):
+def seen_of(rows):
     """Columns, response and weight of every row, sorted."""
-    columns = np.concatenate([chunk.gate.columns for chunk in chunks], axis=1)
-    response = np.concatenate([chunk.responses[0].y for chunk in chunks], axis=1)
-    weight = np.concatenate([chunk.weight for chunk in chunks])
-    rows = np.vstack([columns, response, weight])
-    return rows[:, np.lexsort(rows)]
+    columns = np.concatenate([chunk.gate.columns for chunk in rows], axis=1)
+    response = np.concatenate([chunk.responses[0].y for chunk in rows], axis=1)
+    weight = np.concatenate([chunk.weight for chunk in rows])
+    seen = np.vstack([columns, response, weight])
+    return seen[:, np.lexsort(seen)]
 
 
 def test_few_rows_are_all_kept():
-    chunks = chunks_of(X, y)
-    assert thinned(chunks, len(y)) is chunks
+    rows = rows_in(X, y)
+    assert thinned(rows, len(y)) is rows
 
 
 @pytest.mark.parametrize("kind", [MoERegressor, MoEClassifier])
 def test_thinned_rows_stand_for_all(kind):
     X, y = (make_moe_regression if kind is MoERegressor else make_moe_classification)(5000, 3, random_state=0)
-    chunks = chunks_of(X, y, kind=kind)
-    few = thinned(chunks, 1000)
-    rows = rows_of(few)
-    assert rows.shape[1] == 1000
-    assert rows[-1].sum() == pytest.approx(5000, rel=1e-12)
-    whole = rows_of(chunks)
-    assert_allclose(rows[-2] @ rows[-1] / 5000, whole[-2].mean(), atol=2e-3)  # the mean response: far below 1 / sqrt(n)
+    rows = rows_in(X, y, kind=kind)
+    few, whole = seen_of(thinned(rows, 1000)), seen_of(rows)
+    assert few.shape[1] == 1000
+    assert few[-1].sum() == pytest.approx(5000, rel=1e-12)
+    assert_allclose(few[-2] @ few[-1] / 5000, whole[-2].mean(), atol=2e-3)  # the mean response: far below 1 / sqrt(n)
 
 
 def test_thinning_depends_on_contents_and_weights_alone():
     weight = np.random.default_rng(0).integers(0, 4, size=len(y))
     order = np.random.default_rng(1).permutation(len(y))
-    one = rows_of(thinned(chunks_of(X, y, weight), 60))
-    other = rows_of(thinned(chunks_of(X[order], y[order], weight[order]), 60))
+    one = seen_of(thinned(rows_in(X, y, weight), 60))
+    other = seen_of(thinned(rows_in(X[order], y[order], weight[order]), 60))
     assert_allclose(one, other, rtol=1e-9, atol=1e-9)
-    repeated = thinned(chunks_of(np.repeat(X, weight, axis=0), np.repeat(y, weight)), 60)
+    repeated = thinned(rows_in(np.repeat(X, weight, axis=0), np.repeat(y, weight)), 60)
     # Copies are met one by one: added up they are the row of that weight.
     total = {}
-    for row in rows_of(repeated).T:
+    for row in seen_of(repeated).T:
         key = tuple(row[:-1].round(6))
         total[key] = total.get(key, 0.0) + row[-1]
     assert_allclose(sorted(total.values()), sorted(one[-1]), rtol=1e-9)
@@ -111,14 +109,14 @@ def test_thinning_depends_on_contents_and_weights_alone():
 
 def test_held_out_rows_and_training_rows_add_up():
     weight = np.random.default_rng(0).integers(1, 4, size=len(y)).astype(float)
-    chunks = chunks_of(X, y, weight)
-    train, judge = held_out(chunks)
+    rows = rows_in(X, y, weight)
+    train, judge = held_out(rows)
     trained, judged = (sum(chunk.weight.sum() for chunk in part) for part in (train, judge))
     assert trained + judged == weight.sum()
     assert abs(judged - weight.sum() / 5) <= 1
-    repeated = held_out(chunks_of(np.repeat(X, weight.astype(int), axis=0), np.repeat(y, weight.astype(int))))
+    repeated = held_out(rows_in(np.repeat(X, weight.astype(int), axis=0), np.repeat(y, weight.astype(int))))
     for one, other in zip((train, judge), repeated, strict=True):
-        ours, theirs = rows_of(one), rows_of(other)
+        ours, theirs = seen_of(one), seen_of(other)
         assert_allclose(ours[-2] @ ours[-1], theirs[-2] @ theirs[-1], rtol=1e-9)
 
 

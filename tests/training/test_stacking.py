@@ -19,7 +19,7 @@ from skmoe.training.loop import Run, Settings
 from skmoe.training.stacking import PRIOR, proportions, stacked
 from skmoe.training.starts import STARTS
 from skmoe.tree import Tree
-from tests.training.test_search import chunks_of
+from tests.training.test_search import rows_in
 
 X, y = make_moe_regression(400, 3, n_experts=4, noise=0.3, random_state=2)
 
@@ -46,22 +46,22 @@ def test_proportions_find_the_shares_that_rows_were_drawn_from():
 
 
 def test_every_row_judges_once_and_never_where_it_trained():
-    chunks = chunks_of(X, y)
+    rows = rows_in(X, y)
     judged = []
     for fold in range(FOLDS):
-        train, judges = (np.concatenate([c.responses[0].y[0] for c in part]) for part in held_out(chunks, fold))
+        train, judges = (np.concatenate([c.responses[0].y[0] for c in part]) for part in held_out(rows, fold))
         assert not set(train) & set(judges)
         judged.extend(judges)
-    assert_array_equal(np.sort(judged), np.sort(chunks[0].responses[0].y[0]))
+    assert_array_equal(np.sort(judged), np.sort(rows.chunk(0).responses[0].y[0]))
 
 
 def test_folds_of_integer_weights_are_those_of_repeated_rows():
     weight = np.random.default_rng(1).integers(1, 4, len(X)).astype(float)
-    heavy = chunks_of(X, y, weight)
+    heavy = rows_in(X, y, weight)
     for fold in range(FOLDS):
         train, judges = held_out(heavy, fold)
         assert sum(c.weight.sum() for c in train) + sum(c.weight.sum() for c in judges) == pytest.approx(weight.sum())
-        repeated = held_out(chunks_of(np.repeat(X, weight.astype(int), 0), np.repeat(y, weight.astype(int))), fold)[1]
+        repeated = held_out(rows_in(np.repeat(X, weight.astype(int), 0), np.repeat(y, weight.astype(int))), fold)[1]
         assert sum(c.weight.sum() for c in judges) == sum(c.weight.sum() for c in repeated)
 
 
@@ -85,12 +85,12 @@ def test_the_density_is_that_of_the_weighed_fits(kind):
 
 
 def test_a_fit_without_training_weighs_little():
-    chunks = chunks_of(X, y)
+    rows = rows_in(X, y)
     mixture = Mixture.of(Tree.parse(4), SoftmaxGate(0.01), LinearExpert(Gaussian()))
-    start = STARTS["hyperplanes"](mixture, chunks, np.random.default_rng(0))
-    trained, untrained = (Run(mixture, start, chunks, Settings()) for _ in range(2))
+    start = STARTS["hyperplanes"](mixture, rows, np.random.default_rng(0))
+    trained, untrained = (Run(mixture, start, rows, Settings()) for _ in range(2))
     trained.advance(200)
-    weights, n_passes = stacked([untrained, trained], chunks, Settings(max_passes=1))
+    weights, n_passes = stacked([untrained, trained], rows, Settings(max_passes=1))
     assert PRIOR / (len(X) + 2 * PRIOR) < weights[0] < 0.15
     assert n_passes == pytest.approx(2 * FOLDS * (1 - 1 / FOLDS))
 

@@ -28,7 +28,7 @@ class Caught(MoERegressor):
 def started(kind, X, y, weight=None, n_experts=3, seed=0):
     """Parameters that a start makes."""
     task = Caught(n_experts, n_init=1, move_budget=0, max_iter=1, random_state=0).fit(X, y, weight).task_
-    return STARTS[kind](task.mixture, task.chunks, np.random.default_rng(seed))
+    return STARTS[kind](task.mixture, task.rows, np.random.default_rng(seed))
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -50,7 +50,7 @@ def task():
     class Caught(MoERegressor):
         def _plan(self, task, labels, previous):
             starts = beginning(self.init, labels, previous, task, self.n_experts, range(self.n_init)).starts
-            tasks.append((task, [partial(start, task.mixture, task.chunks) for start in starts]))
+            tasks.append((task, [partial(start, task.mixture, task.rows) for start in starts]))
             return super()._plan(task, labels, previous)
 
     Caught(3, n_init=4, random_state=0).fit(X, y)
@@ -61,8 +61,8 @@ def task():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_every_start_begins_passes_and_ends_once(task, keep_all, n_jobs):
     watch = Recorded()
-    (mixture, _, _, chunks), starts = task
-    runs = run_starts(mixture, chunks, starts, Settings(), keep_all=keep_all, n_jobs=n_jobs, watch=watch)
+    (mixture, rows), starts = task
+    runs = run_starts(mixture, rows, starts, Settings(), keep_all=keep_all, n_jobs=n_jobs, watch=watch)
     for i, run in enumerate(runs):
         events = watch.of(i)
         assert events[0] == "began"
@@ -74,16 +74,16 @@ def test_every_start_begins_passes_and_ends_once(task, keep_all, n_jobs):
 
 
 def test_a_run_stops_where_it_is_told_to(task):
-    (mixture, _, _, chunks), starts = task
-    runs = run_starts(mixture, chunks, starts, Settings(), keep_all=True, watch=Recorded(stop_at=7))
+    (mixture, rows), starts = task
+    runs = run_starts(mixture, rows, starts, Settings(), keep_all=True, watch=Recorded(stop_at=7))
     assert {run.state for run in runs} == {"interrupted"}
     assert max(run.n_passes for run in runs) < 12
 
 
 def test_all_look_on_although_the_first_says_stop(task):
     first, second = Recorded(stop_at=1), Recorded()
-    (mixture, _, _, chunks), starts = task
-    run_starts(mixture, chunks, starts[:1], Settings(), keep_all=True, watch=Watches([first, second]))
+    (mixture, rows), starts = task
+    run_starts(mixture, rows, starts[:1], Settings(), keep_all=True, watch=Watches([first, second]))
     assert first.told == second.told == [("began", 0), ("passed", 0), ("ended", 0)]
 
 
@@ -96,11 +96,11 @@ def test_an_interruption_ends_runs_in_other_threads(task):
                 raise KeyboardInterrupt
             return False
 
-    (mixture, _, _, chunks), starts = task
+    (mixture, rows), starts = task
     endless = Settings(tol=1e-300, max_passes=10**9, memory=0)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        run_starts(mixture, chunks, starts, endless, keep_all=True, n_jobs=2, watch=Interrupting())
+        run_starts(mixture, rows, starts, endless, keep_all=True, n_jobs=2, watch=Interrupting())
     deadline = time.monotonic() + 20
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -6,12 +6,12 @@ it learns through weighted sums. So integer weights and repeated rows start alik
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from ...mixture import Mixture, Params
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from .annealing import annealing
 from .gaussian import gaussian_gate
 from .hyperplanes import hyperplanes
@@ -21,7 +21,7 @@ from .lloyd import lloyd, lloyd_xy
 from .splitting import splitting
 from .tilt import tilt
 
-Start = Callable[[Mixture, Sequence[Chunk], np.random.Generator], Params]
+Start = Callable[[Mixture, Rows, np.random.Generator], Params]
 
 #: Starts by name.
 STARTS: dict[str, Start] = {

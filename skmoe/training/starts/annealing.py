@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ...mixture import Mixture, Params
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from ..loop import Run, Settings
 from .tilt import tilt
 
@@ -16,7 +15,7 @@ from .tilt import tilt
 _SCHEDULE, _PASSES = (0.2, 0.35, 0.5, 0.7, 0.85), 6
 
 
-def annealing(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def annealing(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     """The tilted one-expert fit, trained while responsibilities go from soft to their own hardness.
 
     .. math:: h_k \\propto (g_k f_k)^\\beta, \\qquad \\beta \\to 1
@@ -28,8 +27,8 @@ def annealing(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generato
     Ueda & Nakano (1998), Deterministic annealing EM algorithm.
     https://doi.org/10.1016/S0893-6080(97)00133-0
     """
-    params = tilt(mixture, chunks, rng)
+    params = tilt(mixture, rows, rng)
     for coldness in _SCHEDULE:
         tempered = replace(mixture, coldness=coldness)
-        params = Run(tempered, params, chunks, Settings(memory=0)).advance(_PASSES).params
+        params = Run(tempered, params, rows, Settings(memory=0)).advance(_PASSES).params
     return params

@@ -7,13 +7,13 @@ of weight 2 and rows given twice are divided alike although their sums were adde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...mixture import Mixture, Params, Sums
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from ..loop import Run, Settings
 
 Division = Iterable[np.ndarray]
@@ -24,17 +24,17 @@ _GRAIN = 2.0**-20
 _GIVEN_PASSES = 30
 
 
-def trained_on(mixture: Mixture, chunks: Sequence[Chunk], division: Division, experts: tuple | None = None) -> Params:
+def trained_on(mixture: Mixture, rows: Rows, division: Division, experts: tuple | None = None) -> Params:
     """One M-step of every block on a division, from even gates and from experts that are all alike, or from these."""
-    first = even(mixture, chunks)
+    first = even(mixture, rows)
     if experts is not None:
         first = first._replace(experts=experts)
-    return mixture.m_step(first, mixture.sums(first, chunks, responsibilities=division))
+    return mixture.m_step(first, mixture.sums(first, rows, responsibilities=division))
 
 
-def even(mixture: Mixture, chunks: Sequence[Chunk]) -> Params:
+def even(mixture: Mixture, rows: Rows) -> Params:
     """Experts that are all alike behind gates that are all even."""
-    return mixture.start(chunks[0].gate.n_coef, chunks[0].expert.n_coef)
+    return mixture.start(rows.n_gate_coef, rows.n_expert_coef)
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,18 @@ class Divided(Mixture):
     def sums(
         self,
         params: Params,
-        chunks: Iterable[Chunk],
+        rows: Rows,
         *,
         information: bool = True,
         responsibilities: Division | None = None,
     ) -> Sums:
-        return super().sums(params, chunks, information=information, responsibilities=self.division)
+        return super().sums(params, rows, information=information, responsibilities=self.division)
 
 
-def trained_to(mixture: Mixture, chunks: Sequence[Chunk], division: Division) -> Params:
+def trained_to(mixture: Mixture, rows: Rows, division: Division) -> Params:
     """Trained on given responsibilities: experts on their groups, gates that find the groups."""
     given = Divided(mixture.tree, mixture.gates, mixture.experts, division=tuple(division))
-    return Run(given, even(mixture, chunks), chunks, Settings()).advance(_GIVEN_PASSES).params
+    return Run(given, even(mixture, rows), rows, Settings()).advance(_GIVEN_PASSES).params
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from ...mixture import Mixture, Params
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from .division import labelled, rounded, trained_on
 from .hyperplanes import hyperplanes
 
@@ -15,7 +15,7 @@ from .hyperplanes import hyperplanes
 _ROUNDS = 8
 
 
-def k_regressions(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def k_regressions(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     """Rows go to the expert that fits them best whatever their x, and experts fit their rows, in turn.
 
     Where branches of y overlap in x this finds them; where regions of x differ little in y the gate has a hard time
@@ -25,13 +25,13 @@ def k_regressions(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Gene
     ----------
     Spaeth (1979), Clusterwise linear regression. https://doi.org/10.1007/BF02265317
     """
-    params = hyperplanes(mixture, chunks, rng)
+    params = hyperplanes(mixture, rows, rng)
     for _ in range(_ROUNDS):
-        params = trained_on(mixture, chunks, _best_fitting(mixture, params, chunks), params.experts)
+        params = trained_on(mixture, rows, _best_fitting(mixture, params, rows), params.experts)
     return params
 
 
-def _best_fitting(mixture: Mixture, params: Params, chunks: Sequence[Chunk]) -> Iterator[np.ndarray]:
-    for chunk in chunks:
+def _best_fitting(mixture: Mixture, params: Params, rows: Rows) -> Iterator[np.ndarray]:
+    for chunk in rows:
         forward = mixture.forward(params, chunk)
         yield labelled(rounded(forward.joint - forward.log_prior).argmax(axis=0), mixture.tree.n_leaves)

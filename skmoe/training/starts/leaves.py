@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
 from ...mixture import Mixture, Params
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from .division import labelled, rounded, trained_on
 
 #: Least part of the weight that a leaf holds.
 _LEAST_SHARE = 1e-3
 
 
-def tree_leaves(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def tree_leaves(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     """Every expert starts on one leaf of a regression tree, grown best split first in randomly rotated columns.
 
     Good where y jumps or bends along the columns; it knows nothing of slopes within leaves.
@@ -25,14 +23,14 @@ def tree_leaves(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Genera
     Breiman, Friedman, Olshen & Stone (1984), Classification and regression trees.
     https://doi.org/10.1201/9781315139470
     """
-    n_leaves, n_columns = mixture.tree.n_leaves, chunks[0].gate.n_coef - 1
+    n_leaves, n_columns = mixture.tree.n_leaves, rows.n_gate_coef - 1
     if n_leaves == 1 or not n_columns:
-        return trained_on(mixture, chunks, (np.ones((n_leaves, 1)) / n_leaves for _ in chunks))
+        return trained_on(mixture, rows, (np.ones((n_leaves, 1)) / n_leaves for _ in rows))
     rotation = np.linalg.qr(rng.standard_normal((n_columns, n_columns)))[0]
-    points = [rounded(rotation @ chunk.gate.columns[1:]).T for chunk in chunks]
-    y = np.concatenate([rounded(chunk.responses[0].y).T for chunk in chunks])
-    weight = np.concatenate([chunk.weight for chunk in chunks])
+    points = [rounded(rotation @ chunk.gate.columns[1:]).T for chunk in rows]
+    y = np.concatenate([rounded(chunk.responses[0].y).T for chunk in rows])
+    weight = rows.weight
     tree = DecisionTreeRegressor(max_leaf_nodes=n_leaves, min_weight_fraction_leaf=_LEAST_SHARE, random_state=0)
     tree.fit(np.concatenate(points), y, sample_weight=weight)
     number = np.cumsum(tree.tree_.children_left < 0) - 1  # of each node among the leaves
-    return trained_on(mixture, chunks, [labelled(number[tree.apply(part)], n_leaves) for part in points])
+    return trained_on(mixture, rows, [labelled(number[tree.apply(part)], n_leaves) for part in points])

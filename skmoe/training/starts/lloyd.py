@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ...mixture import Mixture, Params
-from ...rows.chunk import Chunk
+from ...rows.source import Rows
 from .division import labelled, rounded, trained_on
 
 #: Rounds of assigning rows and moving centres.
 _ROUNDS = 10
 
 
-def lloyd(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def lloyd(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     """K-means on the columns of the gate, seeded from quantiles of a random projection.
 
     References
     ----------
     Lloyd (1982), Least squares quantization in PCM. https://doi.org/10.1109/TIT.1982.1056489
     """
-    return _clustered(mixture, chunks, [chunk.gate.columns[1:] for chunk in chunks], rng)
+    return _clustered(mixture, rows, [chunk.gate.columns[1:] for chunk in rows], rng)
 
 
-def lloyd_xy(mixture: Mixture, chunks: Sequence[Chunk], rng: np.random.Generator) -> Params:
+def lloyd_xy(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     """K-means on the columns of the gate and the response, which counts as much as all columns together."""
-    weight = np.concatenate([chunk.weight for chunk in chunks])
-    y = np.concatenate([chunk.responses[0].y for chunk in chunks], axis=1)
+    weight = rows.weight
+    y = np.concatenate([chunk.responses[0].y for chunk in rows], axis=1)
     share = weight / weight.sum()
     y = y - (y @ share)[:, None]
     spread = np.sqrt(np.square(y) @ share)
-    n_columns = max(chunks[0].gate.n_coef - 1, 1)
+    n_columns = max(rows.n_gate_coef - 1, 1)
     y *= np.sqrt(n_columns / len(y)) / np.where(spread > 0, spread, 1.0)[:, None]
-    ends = np.cumsum([len(chunk.weight) for chunk in chunks])[:-1]
-    pairs = zip(chunks, np.split(y, ends, axis=1), strict=True)
-    return _clustered(mixture, chunks, [np.vstack([chunk.gate.columns[1:], part]) for chunk, part in pairs], rng)
+    pairs = zip(rows, rows.split(y, axis=1), strict=True)
+    return _clustered(mixture, rows, [np.vstack([chunk.gate.columns[1:], part]) for chunk, part in pairs], rng)
 
 
-def _clustered(mixture: Mixture, chunks: Sequence[Chunk], points: list[np.ndarray], rng: np.random.Generator) -> Params:
+def _clustered(mixture: Mixture, rows: Rows, points: list[np.ndarray], rng: np.random.Generator) -> Params:
     """Trained on clusters of points, one array (n_dimensions, n_rows) a chunk."""
     n_leaves = mixture.tree.n_leaves
     everything = np.concatenate(points, axis=1)
-    weight = np.concatenate([chunk.weight for chunk in chunks])
+    weight = rows.weight
     labels = quantile_bins(rng.standard_normal(len(everything)) @ everything, weight, n_leaves)
     centers = np.zeros((n_leaves, len(everything)))
     for _ in range(_ROUNDS):
@@ -55,8 +52,7 @@ def _clustered(mixture: Mixture, chunks: Sequence[Chunk], points: list[np.ndarra
         labels, before = rounded(distance).argmin(axis=0), labels
         if (labels == before).all():
             break
-    ends = np.cumsum([len(chunk.weight) for chunk in chunks])[:-1]
-    return trained_on(mixture, chunks, [labelled(part, n_leaves) for part in np.split(labels, ends)])
+    return trained_on(mixture, rows, [labelled(part, n_leaves) for part in rows.split(labels)])
 
 
 def quantile_bins(values: np.ndarray, weight: np.ndarray, n_bins: int) -> np.ndarray:

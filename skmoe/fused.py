@@ -1,0 +1,143 @@
+"""Fused passes: evaluate and gather in one compiled loop, for mixtures whose blocks all are linear.
+
+What rows meet are coefficients and a few numbers an expert; what they leave are sums of the simplest kind. Blocks say
+what of theirs rows meet (``coef``, ``constants``), and make their own sums of what rows left (``condensed``). Every
+other mixture makes its passes chunk by chunk in numpy, through `skmoe.mixture.Mixture.gather`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import kernels
+from .rows.tiles import Tiles
+from .tree import Tree
+
+if TYPE_CHECKING:
+    from .mixture import Mixture, Params
+
+
+class Gathered(NamedTuple):
+    """What rows left for one block.
+
+    Attributes
+    ----------
+    mass : ndarray of shape (n_branches,) or (n_experts,)
+    score : ndarray of shape (n_branches, n_coef) or (n_experts, n_outputs, n_coef)
+        Derivatives of the log-likelihood by the coefficients.
+    grams : ndarray of shape (n_grams, n_coef, n_coef) or (n_experts, n_outputs | 1, n_coef, n_coef), or None
+        Weighted cross-products; None after a score-only pass.
+    shape : ndarray of shape (n_experts, n_outputs, n_shape)
+        Derivatives by the other parameters of experts.
+    """
+
+    mass: np.ndarray
+    score: np.ndarray
+    grams: np.ndarray | None
+    shape: np.ndarray | None = None
+
+
+class FusedPass:
+    """One pass of a mixture with parameters, in compiled code.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        One for which `fusable` holds.
+    params : Params
+    n_gate_coef : int
+        Coefficients of a branch.
+    information : bool
+        Whether cross-products are gathered.
+    """
+
+    def __init__(self, mixture: Mixture, params: Params, n_gate_coef: int, information: bool):
+        self._mixture, self._params, self._information = mixture, params, information
+        expert, found = mixture.experts[0].expert, params.experts[0]
+        self._family = expert.kernel
+        self._routes = routes(mixture.tree)
+        gates = list(zip(mixture.gates, params.gates, strict=True))
+        coef = np.concatenate([gate.coef(p, n_gate_coef) for gate, p in gates])
+        self._view = kernels.gather.View(coef, np.ascontiguousarray(found.coef), expert.constants(found))
+        self._wanted = np.array([gate.wanted(p) if information else kernels.codes.NONE for gate, p in gates])
+
+    @cached_property
+    def _n_grams(self) -> list[int]:
+        """Cross-products of the gate of every node."""
+        sizes = np.diff(self._routes.node).tolist()
+        return [_count(w, n) for w, n in zip(self._wanted.tolist(), sizes, strict=True)]
+
+    def _zeros(self) -> Any:
+        view, expert = self._view, self._mixture.experts[0].expert
+        n_experts, n_outputs, n_coef = view.coef.shape
+        n_curves = (expert.n_curves(n_outputs)) if self._information else 0
+        n_gate_coef = view.gate.shape[1]
+        return kernels.gather.Totals(
+            np.zeros(1),
+            np.zeros(1),
+            np.zeros(len(view.gate)),
+            np.zeros(n_experts),
+            np.zeros_like(view.gate),
+            np.zeros_like(view.coef),
+            np.zeros_like(self._params.experts[0].shape),
+            np.zeros((sum(self._n_grams), n_gate_coef, n_gate_coef)),
+            np.zeros((n_experts, n_curves, n_coef, n_coef)),
+        )
+
+    def part(self, chunks: Iterable[Tiles]) -> Any:
+        """Totals over some chunks, which add up to those of all."""
+        totals = self._zeros()
+        for *tiles, base_measure in chunks:
+            rows = kernels.gather.Tiles(*tiles)
+            kernels.gather.gather(rows, self._family, self._routes, self._wanted, self._view, totals)
+            totals.log_likelihood[0] += base_measure
+        return totals
+
+    def condensed(self, totals: Any) -> tuple[float, float, tuple, tuple]:
+        """Log-likelihood, weight, and the sums of gates and experts."""
+        node = self._routes.node
+        grams = np.split(totals.gate_grams, np.cumsum(self._n_grams)[:-1])
+        gates = tuple(
+            gate.condensed(p, Gathered(totals.branch[s:e], totals.gate[s:e], found if self._information else None))
+            for gate, p, s, e, found in zip(
+                self._mixture.gates, self._params.gates, node[:-1], node[1:], grams, strict=True
+            )
+        )
+        curves = totals.expert_grams if self._information else None
+        expert = self._mixture.experts[0].expert.condensed(
+            self._params.experts[0], Gathered(totals.mass, totals.coef, curves, totals.shape)
+        )
+        return float(totals.log_likelihood[0]), float(totals.weight[0]), gates, (expert,)
+
+
+def fusable(mixture: Mixture) -> bool:
+    """Whether compiled code knows all blocks of a mixture."""
+    return (
+        mixture.coldness == 1.0
+        and len(mixture.experts) == 1
+        and mixture.experts[0].expert.kernel is not None
+        and all(gate.linear for gate in mixture.gates)
+    )
+
+
+def routes(tree: Tree) -> Any:
+    """A tree as compiled code sees it."""
+    branches = tree.branches
+    return kernels.routes.Routes(
+        np.cumsum([0] + [len(node.branches) for node in tree.nodes]),
+        np.array([branch.leaves.start for branch in branches]),
+        np.array([branch.leaves.stop for branch in branches]),
+    )
+
+
+def _count(wanted: int, n_branches: int) -> int:
+    codes = kernels.codes
+    return (
+        n_branches * bool(wanted & codes.BLOCKS)
+        + n_branches * (n_branches - 1) // 2 * bool(wanted & codes.PAIRS)
+        + bool(wanted & codes.EVEN)
+    )

@@ -1,0 +1,246 @@
+"""One pass over the rows of a chunk without leaving compiled code: evaluate and gather, a tile of rows after another.
+
+A tile and what is made of it stay in the cache of a core, and no array as long as the rows is made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import families
+from .codes import BLOCKS, EVEN, PAIRS
+from .compiled import elementary, kernel
+from .routes import Routes, walk_down, walk_up
+from .softmax import exponentials
+
+#: Parts of a row below this count for nothing beside the others: it is the rounding error of the largest.
+_NOTHING = 1e-18
+
+
+class Tiles(NamedTuple):
+    """Rows, some at a time: designs of gates and of experts (n_tiles, n_coef, tile), y (n_tiles, n_outputs, tile) and
+    weights (n_tiles, tile). Where the rows end, weights are zero."""
+
+    gate: np.ndarray
+    expert: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+
+class View(NamedTuple):
+    """Parameters as rows meet them: coefficients of branches (n_branches, n_coef) and of experts (n_experts, n_outputs,
+    n_coef), and what else the family has (n_experts, n_outputs, n_constants)."""
+
+    gate: np.ndarray
+    coef: np.ndarray
+    shape: np.ndarray
+
+
+class Totals(NamedTuple):
+    """Sums over rows.
+
+    Attributes
+    ----------
+    log_likelihood, weight : ndarray of shape (1,)
+        Densities are less what depends on y alone.
+    branch : ndarray of shape (n_branches,)
+        Mass of every branch.
+    mass : ndarray of shape (n_experts,)
+        Mass of every expert.
+    gate, coef : ndarray
+        Scores, like those of `View`.
+    shape : ndarray of shape (n_experts, n_outputs, n_shape)
+        Scores of the other parameters.
+    gate_grams : ndarray of shape (n_gate_grams, n_coef, n_coef)
+        Weighted cross-products, those of one node after those of another (see `skmoe.kernels.codes`). Empty after a
+        score-only pass.
+    expert_grams : ndarray of shape (n_experts, n_outputs | 1, n_coef, n_coef)
+        Weighted cross-products; empty after a score-only pass.
+    """
+
+    log_likelihood: np.ndarray
+    weight: np.ndarray
+    branch: np.ndarray
+    mass: np.ndarray
+    gate: np.ndarray
+    coef: np.ndarray
+    shape: np.ndarray
+    gate_grams: np.ndarray
+    expert_grams: np.ndarray
+
+
+@kernel
+def gather(tiles: Tiles, family: int, routes: Routes, wanted: np.ndarray, view: View, totals: Totals) -> None:
+    """Add what rows say to the totals.
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (n_nodes,)
+        Which cross-products the gate of every node wants.
+    """
+    n = tiles.weight.shape[1]
+    n_branches, n_gate_coef = view.gate.shape
+    n_experts, n_outputs, n_coef = view.coef.shape
+    n_nodes = len(routes.node) - 1
+    n_curves = totals.expert_grams.shape[1]
+    predictors = view.coef.copy().reshape(n_experts * n_outputs, n_coef)
+    gate_score, score = np.empty((n_branches, n_gate_coef)), np.empty((n_experts * n_outputs, n_coef))
+    logits, prob = np.empty((n_branches, n)), np.empty((n_branches, n))
+    log_total, inverse = np.empty((n_nodes, n)), np.empty((n_nodes, n))
+    eta = np.empty((n_experts, n_outputs, n))
+    joint = logits if n_nodes == 1 else np.empty((n_experts, n))  # of a single node, in place
+    mass = np.empty((n_experts, n))
+    branch = mass if n_nodes == 1 else np.empty((n_branches, n))
+    for t in range(len(tiles.weight)):
+        gate, expert, y, weight = tiles.gate[t], tiles.expert[t], tiles.y[t], tiles.weight[t]
+        np.dot(view.gate, gate, logits)
+        np.dot(predictors, expert, eta.reshape(n_experts * n_outputs, n))
+        for v in range(n_nodes):
+            s, e = routes.node[v], routes.node[v + 1]
+            exponentials(logits[s:e], prob[s:e], log_total[v], inverse[v])
+        if n_nodes > 1:
+            walk_down(routes, logits, log_total, joint)
+        families.log_density(family, y, eta, view.shape, joint)
+        _share(joint, mass, weight, log_total[0], totals)
+        if n_nodes > 1:
+            walk_up(routes, mass, branch)
+        if n_curves:
+            curves = np.empty((n_experts, n_curves, n))
+            families.weighted_curvature(family, y, eta, view.shape, mass, curves)
+            _expert_grams(expert, curves, totals.expert_grams)
+        g = 0
+        for v in range(n_nodes):
+            s, e = routes.node[v], routes.node[v + 1]
+            held = weight if v == 0 else _sum(branch[s:e])
+            if n_curves:
+                g = _gate_grams(gate, wanted[v], held, prob[s:e], inverse[v], weight, totals.gate_grams, g)
+            _excess(branch[s:e], held, inverse[v], prob[s:e], totals.branch[s:e])
+        families.weighted_score(family, y, eta, view.shape, mass, totals.shape)
+        np.dot(prob, gate.T, gate_score)
+        np.dot(eta.reshape(n_experts * n_outputs, n), expert.T, score)
+        totals.gate[:] += gate_score
+        totals.coef[:] += score.reshape(n_experts, n_outputs, n_coef)
+
+
+@kernel
+def _share(joint: np.ndarray, mass: np.ndarray, weight: np.ndarray, log_total: np.ndarray, totals: Totals) -> None:
+    """Mass of experts, their shares in densities times weight; shares that are nothing become zero, so that rows can be
+    skipped. Log densities (n_experts, n_rows) are too large by the total of the root."""
+    n_experts, n_rows = joint.shape
+    log_norm, factor = np.empty(n_rows), np.empty(n_rows)
+    exponentials(joint, mass, log_norm, factor)
+    found, total = 0.0, 0.0
+    for i in range(n_rows):
+        found += weight[i] * (log_norm[i] - log_total[i])
+        total += weight[i]
+        factor[i] *= weight[i]
+    totals.log_likelihood[0] += found
+    totals.weight[0] += total
+    for k in range(n_experts):
+        held = mass[k]
+        found = 0.0
+        for i in range(n_rows):
+            held[i] = factor[i] * held[i] if held[i] > _NOTHING else 0.0
+            found += held[i]
+        totals.mass[k] += found
+
+
+@kernel
+def _sum(mass: np.ndarray) -> np.ndarray:
+    """Mass of a node, (n_rows,), from that of its branches."""
+    total = mass[0].copy()
+    for b in range(1, len(mass)):
+        held = mass[b]
+        for i in range(len(total)):
+            total[i] += held[i]
+    return total
+
+
+@kernel
+def _excess(mass: np.ndarray, held: np.ndarray, inverse: np.ndarray, prob: np.ndarray, total: np.ndarray) -> None:
+    """Turn probabilities, which want the factor ``inverse``, into mass seen less mass expected; add up mass seen."""
+    n_branches, n_rows = mass.shape
+    factor = np.empty(n_rows)
+    for i in range(n_rows):
+        factor[i] = held[i] * inverse[i]
+    for b in range(n_branches):
+        seen, rest = mass[b], prob[b]
+        found = 0.0
+        for i in range(n_rows):
+            rest[i] = seen[i] - factor[i] * rest[i]
+            found += seen[i]
+        total[b] += found
+
+
+@kernel
+def _expert_grams(design: np.ndarray, curves: np.ndarray, out: np.ndarray) -> None:
+    """Add the cross-products of all experts, weighted by curves (n_experts, n_curves, n_rows)."""
+    n_experts, n_curves, _ = curves.shape
+    for k in range(n_experts):
+        for q in range(n_curves):
+            _add_gram(design, curves[k, q], out[k, q])
+
+
+@kernel
+def _gate_grams(
+    design: np.ndarray,
+    wanted: int,
+    held: np.ndarray,
+    prob: np.ndarray,
+    inverse: np.ndarray,
+    weight: np.ndarray,
+    out: np.ndarray,
+    g: int,
+) -> int:
+    """Add the cross-products of one gate, from place g on; returns the place behind them."""
+    n_branches, n_rows = prob.shape
+    product = np.empty(n_rows)
+    if wanted & BLOCKS:
+        for b in range(n_branches):
+            for i in range(n_rows):
+                p = prob[b, i] * inverse[i]
+                product[i] = _kept(2 * held[i] * p * (1 - p), weight[i])
+            _add_gram(design, product, out[g])
+            g += 1
+    if wanted & PAIRS:
+        for b in range(n_branches):
+            for d in range(b + 1, n_branches):
+                for i in range(n_rows):
+                    product[i] = _kept(held[i] * prob[b, i] * prob[d, i] * inverse[i] * inverse[i], weight[i])
+                _add_gram(design, product, out[g])
+                g += 1
+    if wanted & EVEN:
+        _add_gram(design, held, out[g])
+        g += 1
+    return g
+
+
+@elementary
+def _kept(value: float, weight: float) -> float:
+    """A value, or zero where it is nothing beside the weight of its row."""
+    return value if value > _NOTHING * weight else 0.0
+
+
+@kernel
+def _add_gram(design: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
+    """Add the weighted cross-products of a design (n_coef, n_rows); rows without weight are skipped."""
+    n_coef, n_rows = design.shape
+    met = np.flatnonzero(weight)
+    n = len(met)
+    if 4 * n > 3 * n_rows:
+        scaled = np.empty((n_coef, n_rows))
+        for j in range(n_coef):
+            column, a = design[j], scaled[j]
+            for i in range(n_rows):
+                a[i] = weight[i] * column[i]
+        out[:] += np.dot(scaled, design.T)
+    elif n:
+        some, scaled = np.empty((n_coef, n)), np.empty((n_coef, n))
+        for j in range(n_coef):
+            column, a, b = design[j], some[j], scaled[j]
+            for i in range(n):
+                a[i] = column[met[i]]
+                b[i] = weight[met[i]] * a[i]
+        out[:] += np.dot(scaled, some.T)
