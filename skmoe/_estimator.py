@@ -23,7 +23,7 @@ from ._readable import Readable
 from ._validation import check_enough_rows, check_labels_of_experts, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
-from .fitted_tree import TrainingRows, described
+from .fitted_tree import described
 from .gates import GATES, Gate
 from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
@@ -37,6 +37,7 @@ from .training.search import Found, search
 from .training.stacking import stacked
 from .training.starts import STARTS
 from .training.watch import Printed, Watch, Watches
+from .training_rows import TrainingRows
 from .tree import Tree
 
 
@@ -272,14 +273,14 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             self.members_, self.member_weights_ = [self._member(m, run, rows) for m, run in views], weights
 
     def _record(self, fitted: FittedMixture, runs: Sequence[Run], rows: TrainingRows) -> None:
-        best, trained = runs[0], rows.trained
-        log_prob, h = fitted.mixture.evaluate(fitted.params, rows.rows)
+        best, summary = runs[0], self._summarized(rows.y, rows.weight)
+        said = rows.say(fitted, summary)
         self._fitted = fitted
-        self.tree_ = described(fitted, rows, h, self._summarized(rows.y, rows.weight), self._names())
+        self.tree_ = described(fitted, said, summary, self._names())
         self.n_experts_ = fitted.n_experts
         self.n_parameters_ = fitted.mixture.n_free(fitted.params)
-        self.log_likelihood_ = float(log_prob @ rows.weight)
-        self.expert_share_ = trained @ h / trained.sum()
+        self.log_likelihood_ = said.log_likelihood
+        self.expert_share_ = said.trained / said.trained.sum()
         self.objective_ = best.objective
         self.decrement_ = best.decrement
         self.history_ = best.history

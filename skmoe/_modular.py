@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._validation import check_weight
 from .diagnosis import Trouble, troubles_of_part, unseen, warn
-from .fitted_tree import TrainingRows
 from .mixture import Mixture, Params
 from .model import FittedMixture
 from .records import ravel, unravel
@@ -23,6 +22,7 @@ from .training.frozen import Frozen, experts_that_move, of_experts
 from .training.loop import Run, Settings
 from .training.restarts import held_to_one_thread, ranked
 from .training.search import Found
+from .training_rows import TrainingRows
 
 #: Trains something of a fitted mixture on rows.
 Training = Callable[[FittedMixture, Rows, Settings], Run]

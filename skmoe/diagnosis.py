@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .exceptions import CollapseWarning, UnseenColumnWarning
 from .model import FittedMixture
-from .routing import gate_entropy
+from .routing import row_entropy
 from .rows.source import Rows
 from .training.loop import Run
 
@@ -147,7 +147,6 @@ def _floored(fitted: FittedMixture) -> np.ndarray:
 
 def _separating(fitted: FittedMixture, rows: Rows) -> list[str]:
     sentences = []
-    weight = rows.weight
     for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
         if len(node.branches) < 2:
             continue
@@ -157,8 +156,10 @@ def _separating(fitted: FittedMixture, rows: Rows) -> list[str]:
         steepest = np.abs(coef[:, 1:]).max(initial=0.0)
         if steepest < _STEEP:
             continue
-        proba = np.concatenate([np.exp(gate.forward(params, chunk.gate).log_prob) for chunk in rows], axis=1)
-        if gate_entropy(proba.T, weight) < _CERTAIN:
+        entropies = (
+            float(chunk.weight @ row_entropy(np.exp(gate.forward(params, chunk.gate).log_prob).T)) for chunk in rows
+        )
+        if sum(entropies) < _CERTAIN * rows.total:
             where = f"node {'.'.join(map(str, node.path))}" if node.path else "the root"
             sentences.append(
                 f"The gate at {where} separates its branches perfectly (slopes of up to {steepest:.3g} on standardised "

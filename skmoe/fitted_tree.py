@@ -11,8 +11,8 @@ import numpy as np
 from .digits import percent
 from .model import FittedMixture
 from .responses import Summary
-from .rows.source import Rows
 from .splits import Split
+from .training_rows import Said
 from .tree import Path, Tree
 
 
@@ -135,46 +135,16 @@ class FittedTree(Tree):
             yield ["sure", *sure]
 
 
-class TrainingRows(NamedTuple):
-    """The rows of a fit.
-
-    Attributes
-    ----------
-    rows : Rows
-        As gates and experts see them, with the weights that they have in training.
-    y : ndarray of shape (n_rows, n_outputs)
-        Responses in the user's units, or coded classes.
-    weight : ndarray of shape (n_rows,)
-        Sample weights. Class weights are no part of them: what rows are like is counted without.
-    """
-
-    rows: Rows
-    y: np.ndarray
-    weight: np.ndarray
-
-    @property
-    def trained(self) -> np.ndarray:
-        """Weights in training, (n_rows,)."""
-        return self.rows.weight
-
-
-def described(
-    fitted: FittedMixture, rows: TrainingRows, responsibilities: np.ndarray, summary: Summary, names: Iterable[str]
-) -> FittedTree:
-    """The tree of a fitted mixture with what its training rows say, given their responsibilities (n_rows, n_leaves)."""
-    trained, designs = rows.trained, [chunk.gate for chunk in rows.rows]
+def described(fitted: FittedMixture, said: Said, summary: Summary, names: Iterable[str]) -> FittedTree:
+    """The tree of a fitted mixture with what its training rows say."""
     splits: dict[Path, Split] = {}
-    for node, gate, params in zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, strict=True):
-        leaves = slice(node.branches[0].leaves.start, node.branches[-1].leaves.stop)
-        likeliest = np.concatenate(
-            [np.broadcast_to(gate.forward(params, d).log_prob.max(axis=0), d.n_rows) for d in designs]
-        )
-        mass = trained * responsibilities[:, leaves].sum(axis=1)
-        coef = gate.coef(params, designs[0].n_coef)
+    gates = zip(fitted.tree.nodes, fitted.mixture.gates, fitted.params.gates, said.likeliest, strict=True)
+    for node, gate, params, likeliest in gates:
+        mass = said.trained[node.branches[0].leaves.start : node.branches[-1].leaves.stop].sum()
+        coef = gate.coef(params, len(fitted.gate.index) + 1)
         if coef is not None:  # else its borders are no hyperplanes, and there is no sentence for them
-            splits[node.path] = Split(coef, fitted.gate, _ratio(mass @ np.exp(likeliest), mass.sum()))
-    share, sums = trained @ responsibilities / trained.sum(), summary.sums(rows.y, rows.weight, responsibilities)
-    notes = _notes(fitted.tree, splits, share, rows.weight @ responsibilities, sums)
+            splits[node.path] = Split(coef, fitted.gate, _ratio(likeliest, mass))
+    notes = _notes(fitted.tree, splits, said.trained / said.trained.sum(), said.mass, said.responses)
     return FittedTree(fitted.tree.nested, notes, tuple(names), summary)
 
 

@@ -220,8 +220,12 @@ class Mixture:
 
     def share(self, params: Params, rows: Rows) -> np.ndarray:
         """Share of the mass that each leaf takes, (n_leaves,)."""
-        mass = sum(self.posterior(params, chunk) @ chunk.weight for chunk in rows)
-        return np.asarray(mass) / np.sum(mass)
+
+        def part(chunks: Iterable[Chunk]) -> np.ndarray:
+            return np.sum([self.posterior(params, chunk) @ chunk.weight for chunk in chunks], axis=0)
+
+        mass = np.sum(list(rows.mapped(part, rows.chunk)), axis=0)
+        return np.asarray(mass / mass.sum())
 
     # -- spend -----------------------------------------------------------------------------------------------
 

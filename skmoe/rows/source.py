@@ -103,8 +103,12 @@ class Rows:
     def _few(self) -> bool:
         return self.n_rows * (self.n_gate_coef + self.n_expert_coef) <= _KEPT
 
+    def place(self, number: int) -> slice:
+        """Where the rows of a chunk are among all."""
+        return slice(number * self.chunk_rows, min((number + 1) * self.chunk_rows, self.n_rows))
+
     def _seen(self, number: int) -> tuple[np.ndarray, tuple[Response, ...], np.ndarray]:
-        rows = slice(number * self.chunk_rows, (number + 1) * self.chunk_rows)
+        rows = self.place(number)
         responses = tuple(response.rows(rows) for response in self._responses)
         return self.X[rows if self.index is None else self.index[rows]], responses, self.weight[rows]
 
