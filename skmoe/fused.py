@@ -8,7 +8,7 @@ other mixture makes its passes chunk by chunk in numpy, through `skmoe.mixture.M
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -124,6 +124,7 @@ def fusable(mixture: Mixture) -> bool:
     )
 
 
+@lru_cache(maxsize=64)
 def routes(tree: Tree) -> Any:
     """A tree as compiled code sees it."""
     branches = tree.branches

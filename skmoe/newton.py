@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from . import kernels
+
 #: Smallest ratio of Cholesky pivots that is trusted; below it the factor has lost half of its digits.
 _SMALLEST_PIVOT = 1e-7
 #: Eigenvalues below this fraction of the largest are taken for zero.
 _SMALLEST_EIGENVALUE = 1e-13
+#: Up to this size one call of compiled code for many systems is faster than LAPACK for each.
+_SMALL = 48
 
 
 def solve_information(information: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -18,17 +22,31 @@ def solve_information(information: np.ndarray, vector: np.ndarray) -> np.ndarray
 
     Parameters
     ----------
-    information : ndarray of shape (n, n)
-    vector : ndarray of shape (n,)
+    information : ndarray of shape (..., n, n)
+    vector : ndarray of shape (..., n)
     """
+    n = vector.shape[-1]
     if not vector.size:
         return vector
-    factor, failed = dpotrf(information, lower=0, clean=0)
-    if not failed:
-        pivots = factor.diagonal()
-        if pivots.min() > _SMALLEST_PIVOT * pivots.max():
-            return dpotrs(factor, vector, lower=0)[0]
-    return _minimum_norm(information, vector)
+    matrices, vectors = information.reshape(-1, n, n), np.ascontiguousarray(vector.reshape(-1, n))
+    solutions, pivots = np.empty_like(vectors), np.empty(len(vectors))
+    if n <= _SMALL:
+        kernels.cholesky.solve(matrices.copy(), vectors, solutions, pivots)
+    else:
+        for s, matrix in enumerate(matrices):
+            solutions[s], pivots[s] = _by_lapack(matrix, vectors[s])
+    for s in np.flatnonzero(~(pivots > _SMALLEST_PIVOT)).tolist():
+        solutions[s] = _minimum_norm(matrices[s], vectors[s])
+    return solutions.reshape(vector.shape)
+
+
+def _by_lapack(matrix: np.ndarray, vector: np.ndarray) -> tuple[np.ndarray, float]:
+    """Solution, and the ratio of the smallest pivot to the largest; zero where there is no Cholesky factor."""
+    factor, failed = dpotrf(matrix, lower=0, clean=0)
+    if failed:
+        return vector, 0.0
+    pivots = factor.diagonal()
+    return dpotrs(factor, vector, lower=0)[0], pivots.min() / pivots.max()
 
 
 def _minimum_norm(information: np.ndarray, vector: np.ndarray) -> np.ndarray:

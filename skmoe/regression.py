@@ -84,7 +84,8 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
         What is spent on moves from the best start, in passes of a run that goes to its end: a move takes an expert
         from its rows, sets it down among the rows of another, and trains on. The default makes a fit cost up to
         twenty-five single ones, and on small data ends at the best optimum known in four fits of five; 0 takes the
-        best start as it is. Averages, and fits that begin where ``init`` or ``init_labels`` says, make none.
+        best start as it is. Averages, fits that begin where ``init`` or ``init_labels`` says,
+        and fits of no more rows than parameters make none.
     combine_inits : {"best", "average", "stack"}, default="best"
         ``"best"``: short runs of all starts, the best two go on, the best one is kept. ``"average"``: all run to the
         end and their densities are averaged, which predicts better and can still be read expert by expert, at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -85,9 +85,9 @@ class LinearExpert(Expert):
         return self.family.curved
 
     @cached_property
-    def links(self) -> list[Link]:
+    def links(self) -> tuple[Link, ...]:
         """Links of the parameters after the first."""
-        return list(self.family.links(self.scale_floor).values())[1:]
+        return tuple(self.family.links(self.scale_floor).values())[1:]
 
     @property
     def center(self) -> np.ndarray:
@@ -124,15 +124,11 @@ class LinearExpert(Expert):
 
     def _linked(self, params: LinearParams) -> Linked:
         """Value and derivatives of the parameters after the first, each like ``params.shape``."""
-        linked = Linked(*np.empty((3, *params.shape.shape)))
-        for j, link in enumerate(self.links):
-            for whole, part in zip(linked, link(params.shape[..., j]), strict=True):
-                whole[..., j] = part
-        return linked
+        return _linked(self.links, params.shape.tobytes(), params.shape.shape)
 
     def _log_scale(self, params: LinearParams) -> np.ndarray:
         """Log of the scale of each expert, (n_experts, n_outputs), for families that have one."""
-        return self.links[0](params.shape[..., 0]).value
+        return self._linked(params).value[..., 0]
 
     def theta(self, params: LinearParams, design: Design) -> Theta:
         """Parameters of the family at the rows of a design: (n_experts, n_outputs, n_rows) or (..., 1)."""
@@ -217,18 +213,18 @@ class LinearExpert(Expert):
     def penalty(self, params: LinearParams) -> float:
         return 0.5 * float(self._ridge(params).sum())
 
-    def _natural_gradient(self, params: LinearParams, sums: LinearSums) -> LinearParams:
-        """Gradient of the penalised objective in the family's own parameters."""
-        coef, shape = sums.coef.copy(), sums.shape
-        coef[..., 1:] -= self.alpha * self._precision(params)[..., None] * params.coef[..., 1:]
-        if self._scaled:
-            shape = shape.copy()
-            shape[..., 0] += self._ridge(params)
-        return LinearParams(coef, shape)
+    def _natural_shape(self, params: LinearParams, sums: LinearSums) -> np.ndarray:
+        """Gradient of the penalised objective in the family's own parameters after the first."""
+        if not self._scaled:
+            return sums.shape
+        shape = sums.shape.copy()
+        shape[..., 0] += self._ridge(params)
+        return shape
 
     def gradient(self, params: LinearParams, sums: LinearSums) -> LinearParams:
-        coef, shape = self._natural_gradient(params, sums)
-        return LinearParams(coef, shape * self._linked(params).first)
+        coef = sums.coef.copy()
+        coef[..., 1:] -= self.alpha * self._precision(params)[..., None] * params.coef[..., 1:]
+        return LinearParams(coef, self._natural_shape(params, sums) * self._linked(params).first)
 
     def precondition(self, params: LinearParams, sums: LinearSums, vector: LinearParams) -> LinearParams:
         assert sums.information is not None
@@ -236,16 +232,14 @@ class LinearExpert(Expert):
         n_coef = params.coef.shape[-1]
         ridge = np.full(n_coef, self.alpha)
         ridge[0] = 0.0
-        coef = np.empty_like(vector.coef)
-        precision = self._precision(params)
         lack = np.maximum(_LEAST_MASS - sums.mass, 0.0)
-        for at in np.ndindex(*precision.shape):
-            matrix = sums.information[at].copy()
-            matrix.flat[:: n_coef + 1] += precision[at] * (ridge + lack[at[0]])
-            coef[at] = solve_information(matrix, vector.coef[at])
+        matrices = sums.information + np.zeros((*vector.coef.shape, 1))  # outputs may share one
+        diagonal = np.einsum("...ii->...i", matrices)
+        diagonal += self._precision(params)[..., None] * (ridge + lack[:, None, None])
+        coef = solve_information(matrices, vector.coef)
         _, first, second = self._linked(params)
-        natural = self._natural_gradient(params, sums).shape
-        information = np.square(first) * sums.curvature + np.maximum(-second * natural, 0.0)
+        information = np.square(first) * sums.curvature
+        information += np.maximum(-second * self._natural_shape(params, sums), 0.0)
         smallest = np.maximum(lack, 1e-10 * (1.0 + sums.mass))[:, None, None]
         return LinearParams(coef, vector.shape / np.maximum(information, smallest))
 
@@ -253,7 +247,7 @@ class LinearExpert(Expert):
         """One Newton step, which is exact for the coefficients given the scale; the scale in closed form."""
         move = self.precondition(params, sums, self.gradient(params, sums))
         coef = params.coef + move.coef
-        shape = params.shape + np.clip(move.shape, -_LARGEST_MOVE, _LARGEST_MOVE)
+        shape = params.shape + _within(move.shape)
         if self._scaled:
             shape[..., 0] = self._scale_step(params, sums, coef, move.coef)
         return LinearParams(coef, shape)
@@ -271,7 +265,7 @@ class LinearExpert(Expert):
         ratio = 1 + excess / np.maximum(mass, _LEAST_MASS)
         log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
-        return old + np.clip(self.links[0].inverse(log_scale) - old, -_LARGEST_MOVE, _LARGEST_MOVE)
+        return old + _within(self.links[0].inverse(log_scale) - old)
 
     def n_free(self, params: LinearParams) -> int:
         return params.coef.size + params.shape.size
@@ -320,3 +314,21 @@ class LinearExpert(Expert):
         self, params: LinearParams, old: LinearExpert, old_units: Standardizer, new_units: Standardizer
     ) -> LinearParams:
         return self.given(params, *old.original(params, old_units), old.scale(params), new_units)
+
+
+def _within(move: np.ndarray) -> np.ndarray:
+    """Moves of scale and shape coordinates, no longer than the largest."""
+    return np.minimum(np.maximum(move, -_LARGEST_MOVE), _LARGEST_MOVE)
+
+
+@lru_cache(maxsize=64)
+def _linked(links: tuple[Link, ...], coordinates: bytes, shape: tuple[int, ...]) -> Linked:
+    """Links of coordinates (n_experts, n_outputs, n_links), which several verbs of a pass ask for."""
+    values = np.frombuffer(coordinates).reshape(shape)
+    linked = Linked(*np.empty((3, *shape)))
+    for j, link in enumerate(links):
+        for whole, part in zip(linked, link(values[..., j]), strict=True):
+            whole[..., j] = part
+    for whole in linked:
+        whole.flags.writeable = False
+    return linked

@@ -82,8 +82,8 @@ class ConstantGate(Gate):
         return ConstantParams(solve_information(information, vector.logits))
 
     def m_step(self, params: ConstantParams, sums: ConstantSums) -> ConstantParams:
-        # An empty branch would go to minus infinity; beyond e^-700 of the mass nothing can be seen of it anyway.
-        share = np.maximum(sums.mass / sums.mass.sum(), np.exp(-700.0))
+        # An empty branch would go to minus infinity; below e^-50 of the mass nothing can be seen of it anyway.
+        share = np.maximum(sums.mass / sums.mass.sum(), np.exp(-50.0))
         return ConstantParams(contrasts(len(share)).T @ np.log(share))
 
     def n_free(self, params: ConstantParams) -> int:

@@ -39,11 +39,19 @@ def from_pairs(pairs: np.ndarray, n: int) -> np.ndarray:
     -------
     ndarray of shape (n_groups, n - 1, n_coef, n - 1, n_coef)
     """
+    m, (n_groups, n_pairs, n_coef, _) = n - 1, pairs.shape
+    blocks = _pair_products(n) @ pairs.reshape(n_groups, n_pairs, n_coef * n_coef)
+    apart = blocks.reshape(n_groups, m, m, n_coef, n_coef)
+    return np.ascontiguousarray(apart.swapaxes(2, 3))
+
+
+@lru_cache(maxsize=64)
+def _pair_products(n: int) -> np.ndarray:
+    """What the two coordinates of a contrast (rows, (n - 1)^2) take of every two branches (columns): the matrix whose
+    entries b, d are ``-p_b p_d`` is the sum over pairs of ``p_b p_d (e_b - e_d)(e_b - e_d)'``."""
     basis, (first, second) = contrasts(n), np.triu_indices(n, 1)
-    # x' L y with L = sum over pairs of (e_b - e_d)(e_b - e_d)' p_b p_d
     apart = basis[first] - basis[second]
-    products = apart[:, :, None] * apart[:, None, :]
-    return np.ascontiguousarray(np.einsum("rcd,grij->gcidj", products, pairs, optimize=True))
+    return np.ascontiguousarray((apart[:, :, None] * apart[:, None, :]).reshape(len(apart), (n - 1) ** 2).T)
 
 
 def one_more(contrasts: np.ndarray, value: float, axis: int) -> np.ndarray:

@@ -143,8 +143,7 @@ class Softmax(Block):
     def _solve_branches(self, information: np.ndarray, vector: np.ndarray) -> np.ndarray:
         n_branches, p, _ = information.shape
         basis, ridge = contrasts(n_branches), np.diag(self._ridge(1, p))
-        steps = [solve_information(h + ridge, v) for h, v in zip(information, basis @ vector, strict=True)]
-        return basis.T @ np.stack(steps)
+        return basis.T @ solve_information(information + ridge, basis @ vector)
 
     def n_free(self, params: SoftmaxParams) -> int:
         return params.coef.size

@@ -135,7 +135,7 @@ class Rows:
             What the function is given of the chunk of a number: `chunk` or `tiles`.
         """
         firsts = range(0, len(self), PART_CHUNKS)
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(firsts))
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(firsts)) if len(firsts) > 1 else 1
 
         def part(first: int) -> Found:
             return function(map(take, range(first, min(first + PART_CHUNKS, len(self)))))

@@ -91,6 +91,8 @@ class Run:
         What the next step promises, in total nats.
     converged, interrupted, finished : bool
         Whether the promise fell below ``tol``; whether who looked on ended it; whether there is no way on.
+    scarce : bool
+        Whether the weights do not exceed the number of free parameters.
     history : list of dict
         Pass, objective and decrement before each step.
     """
@@ -104,10 +106,10 @@ class Run:
         self._memory = Memory(settings.memory)
         vector = ravel(params)
         weight = rows.total
-        scarce = weight <= vector.size
+        self.scarce = weight <= vector.size
         self.mixture = mixture
-        self._stepped = mixture.damped() if scarce else mixture
-        self._accelerate = settings.memory > 0 and not scarce and not mixture.em_only
+        self._stepped = mixture.damped() if self.scarce else mixture
+        self._accelerate = settings.memory > 0 and not self.scarce and not mixture.em_only
         self._curved = mixture.curved or not self._accelerate
         self._accelerated = False
         self.point = self._evaluate(vector, params, information=self._curved)

@@ -70,7 +70,8 @@ def search(
         Whether to search on a part of the rows where there are more than `SEARCH_ROWS`, and go on from there on all.
     move_budget : float
         Passes of all moves from the best start together, in multiples of those of a run that goes to its end (see
-        `skmoe.training.reseating`).
+        `skmoe.training.reseating`). Where weights do not exceed the parameters nothing moves: better optima there are
+        closer to single rows (4 experts on 60 rows of ten columns: 8 nats better, held-out rows 3 to 14 nats worse).
     keep_all : bool
         Whether every start goes to the end (averages; no moves), or the best few (a single fit).
     """
@@ -83,7 +84,7 @@ def search(
     runs = run_starts(mixture, few, begun, settings, keep_all=False, n_jobs=n_jobs, watch=watch)
     whole = [runs[i] for i in ranked(runs)[:N_FINALISTS]]
     moves: list[Run] = []
-    if move_budget and not whole[0].interrupted:
+    if move_budget and not (whole[0].interrupted or whole[0].scarce):
         rough = max(settings.tol, _ROUGH_TOL)
         with held_to_one_thread():
             moves = walk(whole, move_budget, rng, replace(settings, tol=rough), _Shifted(watch, len(runs)))
