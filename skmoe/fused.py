@@ -7,18 +7,18 @@ other mixture makes its passes chunk by chunk in numpy, through `skmoe.mixture.M
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import kernels
-from .rows.tiles import Tiles
+from .records import add
 from .tree import Tree
 
 if TYPE_CHECKING:
     from .mixture import Mixture, Params
+    from .rows.source import Rows
 
 
 class Gathered(NamedTuple):
@@ -88,17 +88,25 @@ class FusedPass:
             np.zeros((n_experts, n_curves, n_coef, n_coef)),
         )
 
-    def part(self, chunks: Iterable[Tiles]) -> Any:
+    def sums(self, rows: Rows) -> tuple[float, float, tuple, tuple]:
+        """Log-likelihood, weight, and the sums of gates and experts, over all rows."""
+        base_measure = rows.base_measure
+        totals = reduce(add, rows.mapped(partial(self._part, rows)))
+        return self._condensed(totals, base_measure)
+
+    def _part(self, rows: Rows, numbers: range) -> Any:
         """Totals over some chunks, which add up to those of all."""
-        totals = self._zeros()
-        for *tiles, base_measure in chunks:
-            rows = kernels.gather.Tiles(*tiles)
-            kernels.gather.gather(rows, self._family, self._routes, self._wanted, self._view, totals)
-            totals.log_likelihood[0] += base_measure
+        totals, view, gather = self._zeros(), self._view, kernels.gather
+        task = gather.Pass(self._family, self._routes, self._wanted)
+        if rows.kept:
+            for number in numbers:
+                gather.gather(rows.tiles(number), task, view, totals)
+        else:
+            place = slice(rows.place(numbers[0]).start, rows.place(numbers[-1]).stop)
+            gather.gather_raw(rows.raw(place), rows.n_tile, rows.gate is rows.expert, task, view, totals)
         return totals
 
-    def condensed(self, totals: Any) -> tuple[float, float, tuple, tuple]:
-        """Log-likelihood, weight, and the sums of gates and experts."""
+    def _condensed(self, totals: Any, base_measure: float) -> tuple[float, float, tuple, tuple]:
         node = self._routes.node
         grams = np.split(totals.gate_grams, np.cumsum(self._n_grams)[:-1])
         gates = tuple(
@@ -111,7 +119,7 @@ class FusedPass:
         expert = self._mixture.experts[0].expert.condensed(
             self._params.experts[0], Gathered(totals.mass, totals.coef, curves, totals.shape)
         )
-        return float(totals.log_likelihood[0]), float(totals.weight[0]), gates, (expert,)
+        return float(totals.log_likelihood[0]) + base_measure, float(totals.weight[0]), gates, (expert,)
 
 
 def fusable(mixture: Mixture) -> bool:

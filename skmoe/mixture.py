@@ -202,8 +202,8 @@ class Mixture:
         if self._fusable:
             fused = FusedPass(self, params, rows.n_gate_coef, information)
             with np.errstate(over="ignore", invalid="ignore"):
-                return Sums(*fused.condensed(reduce(add, rows.mapped(fused.part, rows.tiles))))
-        return reduce(add, rows.mapped(lambda chunks: gathered(chunks, repeat(None)), rows.chunk))
+                return Sums(*fused.sums(rows))
+        return reduce(add, rows.mapped(lambda numbers: gathered(map(rows.chunk, numbers), repeat(None))))
 
     @cached_property
     def _fusable(self) -> bool:
@@ -221,10 +221,11 @@ class Mixture:
     def share(self, params: Params, rows: Rows) -> np.ndarray:
         """Share of the mass that each leaf takes, (n_leaves,)."""
 
-        def part(chunks: Iterable[Chunk]) -> np.ndarray:
+        def part(numbers: range) -> np.ndarray:
+            chunks = map(rows.chunk, numbers)
             return np.sum([self.posterior(params, chunk) @ chunk.weight for chunk in chunks], axis=0)
 
-        mass = np.sum(list(rows.mapped(part, rows.chunk)), axis=0)
+        mass = np.sum(list(rows.mapped(part)), axis=0)
         return np.asarray(mass / mass.sum())
 
     # -- spend -----------------------------------------------------------------------------------------------

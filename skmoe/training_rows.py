@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import reduce
 from typing import NamedTuple
 
@@ -64,11 +63,11 @@ class TrainingRows(NamedTuple):
             at = self.rows.place(number)
             return self.rows.chunk(number), self.y[at], self.weight[at]
 
-        def part(chunks: Iterable[tuple[Chunk, np.ndarray, np.ndarray]]) -> Said:
-            found: Said = reduce(add, (_of_chunk(fitted, summary, *chunk) for chunk in chunks))
+        def part(numbers: range) -> Said:
+            found: Said = reduce(add, (_of_chunk(fitted, summary, *take(number)) for number in numbers))
             return found
 
-        said: Said = reduce(add, self.rows.mapped(part, take))
+        said: Said = reduce(add, self.rows.mapped(part))
         return said
 
 

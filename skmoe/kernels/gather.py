@@ -9,24 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..rows.tiles import Raw, Tiles
 from . import families
 from .codes import BLOCKS, EVEN, PAIRS
+from .columns import one_tile
 from .compiled import elementary, kernel
 from .routes import Routes, walk_down, walk_up
 from .softmax import exponentials
 
 #: Parts of a row below this count for nothing beside the others: it is the rounding error of the largest.
 _NOTHING = 1e-18
-
-
-class Tiles(NamedTuple):
-    """Rows, some at a time: designs of gates and of experts (n_tiles, n_coef, tile), y (n_tiles, n_outputs, tile) and
-    weights (n_tiles, tile). Where the rows end, weights are zero."""
-
-    gate: np.ndarray
-    expert: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
 
 
 class View(NamedTuple):
@@ -71,57 +63,135 @@ class Totals(NamedTuple):
     expert_grams: np.ndarray
 
 
+class Pass(NamedTuple):
+    """What one pass does: the number of the family, the tree, and which cross-products the gate of every node wants,
+    (n_nodes,)."""
+
+    family: int
+    routes: Routes
+    wanted: np.ndarray
+
+
+class Work(NamedTuple):
+    """Room for what is made of a tile, used again for the next."""
+
+    predictors: np.ndarray
+    logits: np.ndarray
+    prob: np.ndarray
+    log_total: np.ndarray
+    inverse: np.ndarray
+    eta: np.ndarray
+    joint: np.ndarray
+    mass: np.ndarray
+    branch: np.ndarray
+    gate_score: np.ndarray
+    score: np.ndarray
+
+
 @kernel
-def gather(tiles: Tiles, family: int, routes: Routes, wanted: np.ndarray, view: View, totals: Totals) -> None:
-    """Add what rows say to the totals.
+def gather(tiles: Tiles, task: Pass, view: View, totals: Totals) -> None:
+    """Add what rows say to the totals."""
+    work = _work(task, view, tiles.weight.shape[1])
+    for t in range(len(tiles.weight)):
+        _gather_tile(tiles.gate[t], tiles.expert[t], tiles.y[t], tiles.weight[t], task, view, work, totals)
+
+
+@kernel
+def gather_raw(raw: Raw, n_tile: int, alike: bool, task: Pass, view: View, totals: Totals) -> None:
+    """Add what rows say to the totals, some at a time.
 
     Parameters
     ----------
-    wanted : ndarray of shape (n_nodes,)
-        Which cross-products the gate of every node wants.
+    n_tile : int
+        Rows of a tile.
+    alike : bool
+        Whether gates and experts see the same columns.
     """
-    n = tiles.weight.shape[1]
+    n_rows, n_outputs = len(raw.weight), len(raw.y)
+    work = _work(task, view, n_tile)
+    expert = np.empty((view.coef.shape[2], n_tile))
+    gate = expert if alike else np.empty((view.gate.shape[1], n_tile))
+    y, weight = np.zeros((n_outputs, n_tile)), np.zeros(n_tile)
+    for first in range(0, n_rows, n_tile):
+        n = min(n_tile, n_rows - first)
+        one_tile(raw.X, raw.expert, first, expert)
+        if not alike:
+            one_tile(raw.X, raw.gate, first, gate)
+        y[:, :n] = raw.y[:, first : first + n]
+        weight[:n] = raw.weight[first : first + n]
+        y[:, n:] = 0.0
+        weight[n:] = 0.0
+        _gather_tile(gate, expert, y, weight, task, view, work, totals)
+
+
+@kernel
+def _work(task: Pass, view: View, n: int) -> Work:
+    """Room for tiles of n rows."""
     n_branches, n_gate_coef = view.gate.shape
     n_experts, n_outputs, n_coef = view.coef.shape
+    n_nodes = len(task.routes.node) - 1
+    logits, mass = np.empty((n_branches, n)), np.empty((n_experts, n))
+    return Work(
+        view.coef.copy().reshape(n_experts * n_outputs, n_coef),
+        logits,
+        np.empty((n_branches, n)),
+        np.empty((n_nodes, n)),
+        np.empty((n_nodes, n)),
+        np.empty((n_experts, n_outputs, n)),
+        logits if n_nodes == 1 else np.empty((n_experts, n)),  # of a single node, in place
+        mass,
+        mass if n_nodes == 1 else np.empty((n_branches, n)),
+        np.empty((n_branches, n_gate_coef)),
+        np.empty((n_experts * n_outputs, n_coef)),
+    )
+
+
+@kernel
+def _gather_tile(
+    gate: np.ndarray,
+    expert: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    task: Pass,
+    view: View,
+    work: Work,
+    totals: Totals,
+) -> None:
+    """Add what the rows of one tile say: designs (n_coef, tile), y (n_outputs, tile) and weights (tile,)."""
+    family, routes, wanted = task.family, task.routes, task.wanted
+    logits, prob, log_total, inverse, eta = work.logits, work.prob, work.log_total, work.inverse, work.eta
+    joint, mass, branch = work.joint, work.mass, work.branch
+    n_experts, n_outputs, n = eta.shape
     n_nodes = len(routes.node) - 1
+    flat = eta.reshape(n_experts * n_outputs, n)
+    np.dot(view.gate, gate, logits)
+    np.dot(work.predictors, expert, flat)
+    for v in range(n_nodes):
+        s, e = routes.node[v], routes.node[v + 1]
+        exponentials(logits[s:e], prob[s:e], log_total[v], inverse[v])
+    if n_nodes > 1:
+        walk_down(routes, logits, log_total, joint)
+    families.log_density(family, y, eta, view.shape, joint)
+    _share(joint, mass, weight, log_total[0], totals)
+    if n_nodes > 1:
+        walk_up(routes, mass, branch)
     n_curves = totals.expert_grams.shape[1]
-    predictors = view.coef.copy().reshape(n_experts * n_outputs, n_coef)
-    gate_score, score = np.empty((n_branches, n_gate_coef)), np.empty((n_experts * n_outputs, n_coef))
-    logits, prob = np.empty((n_branches, n)), np.empty((n_branches, n))
-    log_total, inverse = np.empty((n_nodes, n)), np.empty((n_nodes, n))
-    eta = np.empty((n_experts, n_outputs, n))
-    joint = logits if n_nodes == 1 else np.empty((n_experts, n))  # of a single node, in place
-    mass = np.empty((n_experts, n))
-    branch = mass if n_nodes == 1 else np.empty((n_branches, n))
-    for t in range(len(tiles.weight)):
-        gate, expert, y, weight = tiles.gate[t], tiles.expert[t], tiles.y[t], tiles.weight[t]
-        np.dot(view.gate, gate, logits)
-        np.dot(predictors, expert, eta.reshape(n_experts * n_outputs, n))
-        for v in range(n_nodes):
-            s, e = routes.node[v], routes.node[v + 1]
-            exponentials(logits[s:e], prob[s:e], log_total[v], inverse[v])
-        if n_nodes > 1:
-            walk_down(routes, logits, log_total, joint)
-        families.log_density(family, y, eta, view.shape, joint)
-        _share(joint, mass, weight, log_total[0], totals)
-        if n_nodes > 1:
-            walk_up(routes, mass, branch)
+    if n_curves:
+        curves = np.empty((n_experts, n_curves, n))
+        families.weighted_curvature(family, y, eta, view.shape, mass, curves)
+        _expert_grams(expert, curves, totals.expert_grams)
+    g = 0
+    for v in range(n_nodes):
+        s, e = routes.node[v], routes.node[v + 1]
+        held = weight if v == 0 else _sum(branch[s:e])
         if n_curves:
-            curves = np.empty((n_experts, n_curves, n))
-            families.weighted_curvature(family, y, eta, view.shape, mass, curves)
-            _expert_grams(expert, curves, totals.expert_grams)
-        g = 0
-        for v in range(n_nodes):
-            s, e = routes.node[v], routes.node[v + 1]
-            held = weight if v == 0 else _sum(branch[s:e])
-            if n_curves:
-                g = _gate_grams(gate, wanted[v], held, prob[s:e], inverse[v], weight, totals.gate_grams, g)
-            _excess(branch[s:e], held, inverse[v], prob[s:e], totals.branch[s:e])
-        families.weighted_score(family, y, eta, view.shape, mass, totals.shape)
-        np.dot(prob, gate.T, gate_score)
-        np.dot(eta.reshape(n_experts * n_outputs, n), expert.T, score)
-        totals.gate[:] += gate_score
-        totals.coef[:] += score.reshape(n_experts, n_outputs, n_coef)
+            g = _gate_grams(gate, wanted[v], held, prob[s:e], inverse[v], weight, totals.gate_grams, g)
+        _excess(branch[s:e], held, inverse[v], prob[s:e], totals.branch[s:e])
+    families.weighted_score(family, y, eta, view.shape, mass, totals.shape)
+    np.dot(prob, gate.T, work.gate_score)
+    np.dot(flat, expert.T, work.score)
+    totals.gate[:] += work.gate_score
+    totals.coef[:] += work.score.reshape(totals.coef.shape)
 
 
 @kernel

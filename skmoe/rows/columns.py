@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import kernels
 from .design import Design, Standardizer
+from .tiles import Seen
 
 Selection = None | str | slice | Sequence | np.ndarray | Callable
 
@@ -36,6 +37,11 @@ class Columns:
         """Some features of X (n_all_rows, n_features) in the units of its weighted rows, or of some of them."""
         return cls(index, X.shape[1], Standardizer.of(X, weight, index, rows))
 
+    @property
+    def seen(self) -> Seen:
+        """The same for compiled code."""
+        return Seen(self.index, self.units.center, self.units.inverse)
+
     def design(self, X: np.ndarray) -> Design:
         """Design of rows (n_rows, n_features)."""
         return Design(self.tiled(X, len(X))[0])
@@ -43,7 +49,7 @@ class Columns:
     def tiled(self, X: np.ndarray, n_tile: int) -> np.ndarray:
         """Designs of n_tile rows each, (n_tiles, n_coef, n_tile); what the last has too many is zero."""
         tiles = np.empty((max(-(-len(X) // max(n_tile, 1)), 1), len(self.index) + 1, n_tile))
-        kernels.columns.standardized(X, self.index, self.units.center, self.units.inverse, tiles)
+        kernels.columns.standardized(X, self.seen, tiles)
         return tiles
 
     def spread(self, slopes: np.ndarray) -> np.ndarray:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 from .columns import Columns
-from .tiles import Tiles, in_tiles, tile_rows
+from .tiles import Raw, Tiles, in_tiles, tile_rows
 
 if TYPE_CHECKING:
     from ..mixture import Leaves, Mixture
@@ -83,69 +83,101 @@ class Rows:
         """One chunk, for blocks."""
         return self._chunks[number] if self._chunks else self._chunk(number)
 
-    def tiles(self, number: int) -> Tiles:
-        """The same rows, for compiled code."""
-        return self._tiles[number] if self._tiles else self._tiled(number)
-
     @cached_property
     def _chunks(self) -> list[Chunk]:
-        return list(map(self._chunk, range(len(self)))) if self._few else []
-
-    @cached_property
-    def _tiles(self) -> list[Tiles]:
-        return list(map(self._tiled, range(len(self)))) if self._few else []
+        return list(map(self._chunk, range(len(self)))) if self.kept else []
 
     @cached_property
     def _responses(self) -> tuple[Response, ...]:
         return tuple(block.expert.observe(self.y) for block in self.blocks)
 
     @property
-    def _few(self) -> bool:
+    def kept(self) -> bool:
+        """Whether chunks are kept from one pass to the next, because they are few."""
         return self.n_rows * (self.n_gate_coef + self.n_expert_coef) <= _KEPT
 
     def place(self, number: int) -> slice:
         """Where the rows of a chunk are among all."""
         return slice(number * self.chunk_rows, min((number + 1) * self.chunk_rows, self.n_rows))
 
-    def _seen(self, number: int) -> tuple[np.ndarray, tuple[Response, ...], np.ndarray]:
-        rows = self.place(number)
-        responses = tuple(response.rows(rows) for response in self._responses)
-        return self.X[rows if self.index is None else self.index[rows]], responses, self.weight[rows]
+    def _table(self, place: slice) -> np.ndarray:
+        """Some rows of X. Compiled code is compiled once for what is not to be written."""
+        X = np.asarray(self.X[place if self.index is None else self.index[place]]).view()
+        X.flags.writeable = False
+        return X
 
     def _chunk(self, number: int) -> Chunk:
-        X, responses, weight = self._seen(number)
+        place = self.place(number)
+        X, responses = self._table(place), tuple(response.rows(place) for response in self._responses)
         expert = self.expert.design(X)
-        return Chunk(expert if self.gate is self.expert else self.gate.design(X), expert, responses, weight)
+        gate = expert if self.gate is self.expert else self.gate.design(X)
+        return Chunk(gate, expert, responses, self.weight[place])
+
+    # -- for compiled code -----------------------------------------------------------------------------------
+
+    @property
+    def n_tile(self) -> int:
+        """Rows of a tile."""
+        return min(tile_rows(max(self.n_gate_coef, self.n_expert_coef)), self.n_rows)
+
+    def tiles(self, number: int) -> Tiles:
+        """A chunk in tiles, where rows are `kept`."""
+        return self._tiles[number]
+
+    @cached_property
+    def _tiles(self) -> list[Tiles]:
+        return list(map(self._tiled, range(len(self))))
 
     def _tiled(self, number: int) -> Tiles:
-        X, (response,), weight = self._seen(number)
-        n_tile = min(tile_rows(max(self.n_gate_coef, self.n_expert_coef)), len(X))
-        expert = self.expert.tiled(X, n_tile)
-        gate = expert if self.gate is self.expert else self.gate.tiled(X, n_tile)
-        measure = response.base_measure
-        base_measure = float(measure @ weight if np.ndim(measure) else measure * weight.sum())
-        return Tiles(gate, expert, in_tiles(response.y, n_tile), in_tiles(weight, n_tile), base_measure)
+        X, _, _, y, weight = self.raw(self.place(number))
+        n_tile = min(self.n_tile, len(X))
+        expert_tiles = self.expert.tiled(X, n_tile)
+        gate_tiles = expert_tiles if self.gate is self.expert else self.gate.tiled(X, n_tile)
+        return Tiles(gate_tiles, expert_tiles, in_tiles(y, n_tile), in_tiles(weight, n_tile))
 
-    def mapped(self, function: Callable[[Iterator[Any]], Found], take: Callable[[int], Any]) -> Iterator[Found]:
+    def raw(self, place: slice) -> Raw:
+        """Some rows as they are held."""
+        y, weight = self._z[:, place], self.weight[place]
+        return Raw(self._table(place), self.gate.seen, self.expert.seen, y, weight)
+
+    @cached_property
+    def _z(self) -> np.ndarray:
+        """The response in the units of the experts, (n_outputs, n_rows), of the only block of experts."""
+        return self._observed[0]
+
+    @property
+    def base_measure(self) -> float:
+        """Sum of weight times what is added to the log density of a row whatever the parameters."""
+        return self._observed[1]
+
+    @cached_property
+    def _observed(self) -> tuple[np.ndarray, float]:
+        (block,) = self.blocks
+        z, total = np.empty((self.y.shape[1], self.n_rows)), 0.0
+        for place in map(self.place, range(len(self))):
+            z[:, place], measure = block.expert.observe(self.y[place])
+            weight = self.weight[place]
+            total += float(measure @ weight if np.ndim(measure) else measure * weight.sum())
+        return z, total
+
+    # -- for workers -----------------------------------------------------------------------------------------
+
+    def mapped(self, function: Callable[[range], Found]) -> Iterator[Found]:
         """What a function says of every part of the rows, in the order of the parts, whoever worked on them.
 
         Parameters
         ----------
-        take : callable
-            What the function is given of the chunk of a number: `chunk` or `tiles`.
+        function : callable
+            Takes the numbers of the chunks of a part.
         """
-        firsts = range(0, len(self), PART_CHUNKS)
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(firsts)) if len(firsts) > 1 else 1
-
-        def part(first: int) -> Found:
-            return function(map(take, range(first, min(first + PART_CHUNKS, len(self)))))
-
+        parts = [range(first, min(first + PART_CHUNKS, len(self))) for first in range(0, len(self), PART_CHUNKS)]
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(parts)) if len(parts) > 1 else 1
         if n_jobs == 1:
-            yield from map(part, firsts)
+            yield from map(function, parts)
             return
         with ThreadPoolExecutor(n_jobs) as pool:
             try:
-                yield from pool.map(part, firsts)
+                yield from pool.map(function, parts)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -12,6 +12,25 @@ import numpy as np
 _NUMBERS, _FEWEST, _MOST = 64_000, 120, 1000
 
 
+class Seen(NamedTuple):
+    """Which columns are seen, (n_columns,), their centre, and one over their scale."""
+
+    index: np.ndarray
+    center: np.ndarray
+    inverse: np.ndarray
+
+
+class Raw(NamedTuple):
+    """Rows as they are held: X (n_rows, n_features), which of its columns gates and experts see, y (n_outputs, n_rows)
+    in the units of the experts, weights (n_rows,)."""
+
+    X: np.ndarray
+    gate: Seen
+    expert: Seen
+    y: np.ndarray
+    weight: np.ndarray
+
+
 class Tiles(NamedTuple):
     """Rows in tiles; where they end in the midst of a tile the rest of it is zero, weights too.
 
@@ -22,15 +41,12 @@ class Tiles(NamedTuple):
     y : ndarray of shape (n_tiles, n_outputs, tile)
         The response in the units of the experts.
     weight : ndarray of shape (n_tiles, tile)
-    base_measure : float
-        Sum of weight times what is added to the log density of a row whatever the parameters.
     """
 
     gate: np.ndarray
     expert: np.ndarray
     y: np.ndarray
     weight: np.ndarray
-    base_measure: float
 
 
 def tile_rows(n_coef: int) -> int:
