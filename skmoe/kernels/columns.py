@@ -42,7 +42,7 @@ def one_tile(X: np.ndarray, seen: Seen, first: int, out: np.ndarray) -> None:
         for i in range(n_rows):
             row = X[first + i]
             for j in range(n_columns):
-                out[j + 1, i] = (row[seen.index[j]] - seen.center[j]) * seen.inverse[j]
+                out[j + 1, i] = (row[seen.columns[j]] - seen.center[j]) * seen.inverse[j]
     elif X.strides[1] == X.itemsize and X.itemsize >= 4 and min(n_columns, n_rows) >= 8:
         _by_squares(X, seen, first, n_rows, out)
     else:

@@ -15,7 +15,7 @@ _NUMBERS, _FEWEST, _MOST = 64_000, 120, 1000
 class Seen(NamedTuple):
     """Which columns are seen, (n_columns,), their centre, and one over their scale."""
 
-    index: np.ndarray
+    columns: np.ndarray
     center: np.ndarray
     inverse: np.ndarray
 
