@@ -47,6 +47,22 @@ def test_fused_passes_are_the_passes_in_numpy(gate, expert, shape, information):
         assert_alike(got, in_numpy(problem, mixture, information))
 
 
+@pytest.mark.parametrize("information", [True, False])
+@pytest.mark.parametrize(("gate", "expert", "shape"), FUSED, ids=str)
+def test_passes_over_rows_as_they_are_held(gate, expert, shape, information, monkeypatch):
+    """Many rows are not kept in tiles: each pass reads them anew."""
+    problem = make(gate, expert, shape, n_rows=1500)
+    kept = problem.mixture.sums(problem.params, problem.rows(700), information=information)
+    monkeypatch.setattr("skmoe.rows.source._KEPT", 0)
+    rows = problem.rows(70)
+    assert not rows.kept
+    assert_alike(problem.mixture.sums(problem.params, rows, information=information), kept)
+    assert_array_equal(
+        ravel(problem.mixture.sums(problem.params, replace(rows, n_jobs=3), information=information)),
+        ravel(problem.mixture.sums(problem.params, rows, information=information)),
+    )
+
+
 @pytest.mark.parametrize("shape", [30, (30, 2)])
 def test_blocks_of_wide_gates(shape):
     """Gates of more than 64 coefficients gather one block a branch."""
