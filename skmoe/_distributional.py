@@ -9,7 +9,8 @@ import numpy as np
 
 from ._validation import check_n_samples
 from .model import FittedMixture
-from .predictive import MixtureDistribution
+from .predictive import MixtureDistribution, central_levels
+from .reading import Reading
 
 
 class Distributional:
@@ -18,10 +19,7 @@ class Distributional:
     top_k: int | None
     _fitted: FittedMixture
     _rows: Callable[[Any], np.ndarray]
-
-    def _read(self, X: Any, read: Callable[[MixtureDistribution], np.ndarray]) -> np.ndarray:
-        X = self._rows(X)
-        return self._fitted.read(X, lambda *parts: read(MixtureDistribution(*parts)), self.top_k)
+    _reading: Callable[..., Reading]
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Mean of the predictive distribution.
@@ -36,10 +34,11 @@ class Distributional:
         -------
         ndarray of shape (n_samples[, n_outputs_]), or a pair of them
         """
+        reading = self._reading(X, self.top_k)
         if not return_std:
-            return self._read(X, lambda dist: dist.mean())
-        both = self._read(X, lambda dist: np.stack([dist.mean(), dist.std()], axis=1))
-        return both[:, 0], both[:, 1]
+            return reading.mean()
+        mean, variance = reading.moments()
+        return mean, np.sqrt(variance)
 
     def predict_var(self, X: Any) -> np.ndarray:
         """Variance of the predictive distribution, by the law of total variance.
@@ -56,7 +55,7 @@ class Distributional:
         -------
         ndarray of shape (n_samples[, n_outputs_])
         """
-        return self._read(X, lambda dist: dist.var())
+        return self._reading(X, self.top_k).moments()[1]
 
     def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
         """Quantiles of the predictive distribution, of each output by itself.
@@ -74,7 +73,7 @@ class Distributional:
         levels = np.asarray(q, dtype=np.float64)
         if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(f"q must be a level, or a list of levels, between 0 and 1 (both excluded), got {q!r}.")
-        quantiles = self._read(X, lambda dist: dist.ppf(np.atleast_1d(levels)[None, :]))
+        quantiles = self._reading(X, self.top_k).quantiles(np.atleast_1d(levels))
         return quantiles if levels.ndim else quantiles[:, 0]
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
@@ -92,7 +91,7 @@ class Distributional:
         -------
         ndarray of shape (n_samples, 2[, n_outputs_])
         """
-        return self._read(X, lambda dist: dist.interval(coverage))
+        return self._reading(X, self.top_k).quantiles(central_levels(coverage))
 
     def predict_dist(self, X: Any) -> MixtureDistribution:
         """Predictive distribution of every row.
@@ -120,7 +119,8 @@ class Distributional:
         -------
         ndarray of shape (n_samples, n_experts_[, n_outputs_])
         """
-        return self._read(X, lambda dist: dist.expert_means().swapaxes(0, 1))
+        X = self._rows(X)
+        return self._fitted.read(X, lambda *parts: MixtureDistribution(*parts).expert_means().swapaxes(0, 1))
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draws from the predictive distribution.

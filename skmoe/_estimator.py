@@ -28,6 +28,7 @@ from .gates import GATES, Gate
 from .mixture import Mixture
 from .model import FittedMixture, Task, averaged
 from .outputs import joined
+from .reading import Reading
 from .responses import Summary
 from .rows.columns import Columns, selected
 from .rows.source import Rows, array_rows
@@ -310,6 +311,10 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return check_X(self, X)
+
+    def _reading(self, X: Any, top_k: int | None = None) -> Reading:
+        """What the fitted mixture says of rows, in this thread or several."""
+        return self._fitted.reading(self._rows(X), top_k, self.n_jobs)
 
     def _rows_and_response(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X)

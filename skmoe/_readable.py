@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .model import FittedMixture
+from .reading import Reading
 from .routing import RoutingReport, routing_report
 from .summary import summary_table
 
@@ -20,7 +21,7 @@ class Readable:
     expert_coef_: np.ndarray
     expert_intercept_: np.ndarray
     _fitted: FittedMixture
-    _rows: Callable[[Any], np.ndarray]
+    _reading: Callable[..., Reading]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
     _names: Callable[[], list[str]]
     _output_labels: Callable[[], list]
@@ -37,11 +38,7 @@ class Readable:
         ndarray of shape (n_samples, n_experts_)
             ``g_k(x)``; rows sum to one. `top_k` plays no part.
         """
-        return np.exp(self._log_prior(X))
-
-    def _log_prior(self, X: Any) -> np.ndarray:
-        X = self._rows(X)
-        return self._fitted.log_prior(X)
+        return self._reading(X).prior()
 
     def apply(self, X: Any) -> np.ndarray:
         """Most probable expert of each row before y is seen.
@@ -54,7 +51,7 @@ class Readable:
         -------
         ndarray of shape (n_samples,)
         """
-        return self._log_prior(X).argmax(axis=1)
+        return self._reading(X).prior().argmax(axis=1)
 
     def responsibilities(self, X: Any, y: Any) -> np.ndarray:
         """Posterior probability of each expert given x and y.

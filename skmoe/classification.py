@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 from ._estimator import MixtureOfExperts
 from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
-from .mixture import normalized
 from .responses import ClassShares
 from .tree import Tree
 
@@ -281,18 +279,6 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     # -- predict -------------------------------------------------------------------------------------------------------
 
-    def _read(self, X: Any, read: Callable[[np.ndarray, np.ndarray], np.ndarray], top_k: int | None) -> np.ndarray:
-        """Read of log priors (n_experts, n_rows) and the experts' log probabilities (n_experts, n_classes, n_rows)."""
-        X = self._rows(X)
-
-        def of_all(log_prior: np.ndarray, parts: list) -> np.ndarray:
-            log_prob = np.empty((len(log_prior), len(self.classes_), log_prior.shape[1]))
-            for leaves, part in parts:
-                log_prob[leaves] = part.log_prob
-            return read(log_prior, log_prob)
-
-        return self._fitted.read(X, of_all, top_k)
-
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Log probabilities of the classes, accurate where probabilities underflow.
 
@@ -305,7 +291,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        return self._read(X, lambda log_prior, log_prob: normalized(log_prior[:, None] + log_prob)[0].T, self.top_k)
+        return self._reading(X, self.top_k).class_log_proba()
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes.
@@ -319,8 +305,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``; rows sum to one.
         """
-        proba = np.exp(self.predict_log_proba(X))
-        return proba / proba.sum(axis=1, keepdims=True)
+        return self._reading(X, self.top_k).class_proba()
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Log-odds of the second of two classes; of more classes their log probabilities.
@@ -349,7 +334,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
             Labels among ``classes_``.
         """
         check_is_fitted(self)
-        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def predict_experts(self, X: Any) -> np.ndarray:
         """Class probabilities of each expert alone.
@@ -362,7 +347,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         -------
         ndarray of shape (n_samples, n_experts_, n_classes)
         """
-        return self._read(X, lambda _, log_prob: np.exp(log_prob).transpose(2, 0, 1), None)
+        return self._reading(X).classes(lambda _, log_prob: np.exp(log_prob).transpose(2, 0, 1))
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draw labels from the predicted probabilities.

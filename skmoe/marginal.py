@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
 import numpy as np
-from scipy.special import erf
+from scipy.special import erf, ndtri
 
+from . import kernels
 from .experts.linear import LinearPredictive
 from .mixture import normalized
 from .quantiles import increasing_root
@@ -41,7 +42,7 @@ class Marginal:
 
     @cached_property
     def _weight(self) -> np.ndarray:
-        return np.exp(self._log_weight)
+        return np.exp(np.ascontiguousarray(self._log_weight))
 
     def rows(self, index: np.ndarray) -> Marginal:
         """The same at some of the rows."""
@@ -72,6 +73,15 @@ class Marginal:
     def discrete(self) -> bool:
         return all(part.family.discrete for _, part in self._parts)
 
+    @property
+    def _normal(self) -> bool:
+        return all(part.family.normal for _, part in self._parts)
+
+    @cached_property
+    def _gaussian(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means and sds of Gaussian experts, (n_experts, n_rows)."""
+        return self.means(), np.sqrt(self.experts(LinearPredictive.variance))
+
     # -- the mixture ---------------------------------------------------------------------------------------------------
 
     def mean(self) -> np.ndarray:
@@ -90,6 +100,8 @@ class Marginal:
 
     def ppf(self, q: np.ndarray) -> np.ndarray:
         """Between the smallest and the largest of the experts' own quantiles."""
+        if self._normal:
+            return self._normal_quantile(q)
         quantiles = self.experts(lambda part: part.ppf(q))
         takes_part = self._weight > 0
         low = np.where(takes_part, quantiles, np.inf).min(axis=0)
@@ -110,6 +122,12 @@ class Marginal:
             out[rows] = increasing_root(curve, q[rows], low[rows], high[rows])
         return out
 
+    def _normal_quantile(self, q: np.ndarray) -> np.ndarray:
+        mean, sd = self._gaussian
+        out = np.empty(len(q))
+        kernels.quantile.gaussian_quantile(self._weight, mean, sd, np.ascontiguousarray(q), ndtri(q), out)
+        return out
+
     def _discrete_root(self, q: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Bisection over the integers for the smallest y with ``cdf(y) >= q``."""
         below = low - 1
@@ -122,19 +140,19 @@ class Marginal:
     # -- scores --------------------------------------------------------------------------------------------------------
 
     def crps(self, y: np.ndarray) -> np.ndarray:
-        if not all(part.family.normal for _, part in self._parts):
+        if not self._normal:
             return self._integrated_crps(y)
-        mean, sd, spread = self._gaussian_spread
-        return (self._weight * _absolute_mean(y - mean, sd)).sum(axis=0) - spread
+        mean, sd = self._gaussian
+        return (self._weight * _absolute_mean(y - mean, sd)).sum(axis=0) - self._gaussian_spread
 
     @cached_property
-    def _gaussian_spread(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Means and sds of Gaussian experts, (n_experts, n_rows), and half of the mean distance of two draws."""
-        mean, sd = self.means(), np.sqrt(self.experts(LinearPredictive.variance))
+    def _gaussian_spread(self) -> np.ndarray:
+        """Half of the mean distance of two draws of Gaussian experts, (n_rows,)."""
+        mean, sd = self._gaussian
         pairs = sum(
             w * _absolute_mean(m - mean, np.hypot(s, sd)) for w, m, s in zip(self._weight, mean, sd, strict=True)
         )
-        return mean, sd, 0.5 * (self._weight * pairs).sum(axis=0)
+        return np.asarray(0.5 * (self._weight * pairs).sum(axis=0))
 
     def _integrated_crps(self, y: np.ndarray) -> np.ndarray:
         def integrand(some: Marginal, z: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .fused_reading import FusedReading, readable
 from .gates import ConstantGate, EqualGate, Gate
 from .mixture import Evaluation, Mixture, Params, normalized
+from .reading import Reading
 from .records import stacked
 from .rows.chunk import CHUNK_ROWS
 from .rows.columns import Columns
@@ -50,9 +52,12 @@ class FittedMixture:
         starts = range(0, len(X), CHUNK_ROWS)
         return np.concatenate([reader(*self.view(X[first : first + CHUNK_ROWS], top_k)) for first in starts])
 
-    def log_prior(self, X: np.ndarray) -> np.ndarray:
-        """Log prior probabilities of the experts, (n_rows, n_experts)."""
-        return self.read(X, lambda log_prior, parts: log_prior.T)
+    def reading(self, X: np.ndarray, top_k: int | None = None, n_jobs: int | None = None) -> Reading:
+        """What the mixture says of rows: in compiled code where that knows all blocks.
+
+        This is the one place where it is decided who reads.
+        """
+        return (FusedReading if readable(self) else Reading)(self, X, top_k, n_jobs)
 
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> Evaluation:
         """Log density and responsibilities of rows with their responses (n_rows, n_outputs)."""

@@ -192,9 +192,7 @@ class MixtureDistribution:
 
     def interval(self, coverage: float = 0.9) -> np.ndarray:
         """Central interval of each row, (n_rows, 2): quantiles of (1 - coverage)/2 and (1 + coverage)/2."""
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
-        return self.ppf([[0.5 * (1 - coverage), 0.5 * (1 + coverage)]])
+        return self.ppf(central_levels(coverage)[None])
 
     def crps(self, y: object) -> np.ndarray:
         """Continuous ranked probability score, in units of y; lower is better.
@@ -220,3 +218,16 @@ class MixtureDistribution:
         its application to mesoscale forecast ensemble verification. https://doi.org/10.1256/qj.05.235
         """
         return self._by_row(self._column(Marginal.crps), y)
+
+
+def central_levels(coverage: float) -> np.ndarray:
+    """Levels of the ends of a central interval, (2,).
+
+    Examples
+    --------
+    >>> central_levels(0.5)
+    array([0.25, 0.75])
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
+    return np.array([0.5 * (1 - coverage), 0.5 * (1 + coverage)])

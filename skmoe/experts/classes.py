@@ -73,6 +73,9 @@ class ClassExpert(Softmax, Expert):
     def predictive(self, params: SoftmaxParams, design: Design) -> ClassPredictive:
         return ClassPredictive(self.evaluate(params, design).log_prob)
 
+    def predictors(self, params: SoftmaxParams) -> np.ndarray:
+        return contrasts(len(self.prior)) @ params.coef
+
     def original(self, params: SoftmaxParams, standardizer: Standardizer) -> tuple[np.ndarray, np.ndarray]:
         return standardizer.original(contrasts(len(self.prior)) @ params.coef)
 

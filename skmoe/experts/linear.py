@@ -177,6 +177,13 @@ class LinearExpert(Expert):
         constants = self.family.constants(tuple(value[..., j] for j in range(value.shape[-1])))
         return np.stack(constants, axis=-1) if constants else np.zeros((*params.coef.shape[:2], 0))
 
+    @property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.center, self.unit
+
+    def predictors(self, params: LinearParams) -> np.ndarray | None:
+        return None if self.kernel is None else params.coef
+
     def n_curves(self, n_outputs: int) -> int:
         return 1 if self.family.curvature_is_constant else n_outputs
 

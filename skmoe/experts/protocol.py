@@ -27,7 +27,7 @@ class Expert(Block):
     ----------
     kernel : int or None
         Number of a family that compiled code knows (see `skmoe.kernels.codes`), so that passes can be fused: the expert
-        then has `constants`, `n_curves` and `condensed`.
+        then has `constants`, `units`, `n_curves` and `condensed`.
     """
 
     @property
@@ -37,6 +37,16 @@ class Expert(Block):
     def constants(self, params: Any) -> np.ndarray:
         """What compiled code knows of the parameters beside coefficients, (n_experts, n_outputs, n_constants)."""
         raise self._unknown
+
+    @property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and unit of the outputs as experts see them, each (n_outputs,)."""
+        raise self._unknown
+
+    def predictors(self, params: Any) -> np.ndarray | None:
+        """Coefficients (n_experts, n_outputs, n_coef) on the design, or (n_experts, n_classes, n_coef) of logits, where
+        compiled code can predict from them; of two classes one logit, of the second. None where it cannot."""
+        return None
 
     def n_curves(self, n_outputs: int) -> int:
         """Number of cross-products of an expert: one where outputs share it."""

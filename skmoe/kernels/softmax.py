@@ -25,20 +25,26 @@ def exponentials(logits: np.ndarray, out: np.ndarray, log_total: np.ndarray, inv
     inverse : ndarray of shape (n_rows,)
         One over the sum of ``out``: what makes it probabilities.
     """
+    relative(logits, out, log_total, inverse)
+    for i in range(len(inverse)):
+        log_total[i] += log(inverse[i])
+        inverse[i] = 1 / inverse[i]
+
+
+@kernel
+def relative(logits: np.ndarray, out: np.ndarray, top: np.ndarray, total: np.ndarray) -> None:
+    """Exponentials of logits (n_branches, n_rows) less the largest of their row, that largest, and their sum."""
     n_branches, n_rows = logits.shape
-    top = np.empty(n_rows)
-    _largest(logits, log_total)
+    shift = np.empty(n_rows)
+    _largest(logits, top)
     for i in range(n_rows):
-        top[i] = 0.0 if log_total[i] == -inf else log_total[i]
-    inverse[:] = 0.0
+        shift[i] = 0.0 if top[i] == -inf else top[i]
+    total[:] = 0.0
     for b in range(n_branches):
         z, e = logits[b], out[b]
         for i in range(n_rows):
-            e[i] = exp_of_negative(z[i] - top[i])
-            inverse[i] += e[i]
-    for i in range(n_rows):
-        log_total[i] += log(inverse[i])
-        inverse[i] = 1 / inverse[i]
+            e[i] = exp_of_negative(z[i] - shift[i])
+            total[i] += e[i]
 
 
 @kernel

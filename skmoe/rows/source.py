@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 from .columns import Columns
 from .tiles import Raw, Tiles, in_tiles, tile_rows
+from .workers import mapped
 
 if TYPE_CHECKING:
     from ..mixture import Leaves, Mixture
@@ -171,16 +170,7 @@ class Rows:
             Takes the numbers of the chunks of a part.
         """
         parts = [range(first, min(first + PART_CHUNKS, len(self))) for first in range(0, len(self), PART_CHUNKS)]
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(parts)) if len(parts) > 1 else 1
-        if n_jobs == 1:
-            yield from map(function, parts)
-            return
-        with ThreadPoolExecutor(n_jobs) as pool:
-            try:
-                yield from pool.map(function, parts)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        return mapped(function, parts, self.n_jobs)
 
     def in_turn(self) -> Rows:
         """The same rows for one thread, because others are at work on other things."""

@@ -31,7 +31,7 @@ def over(function):
 
 @pytest.fixture(scope="module")
 def elementary():
-    names = ("exp", "exp_of_negative", "log", "log1p")
+    names = ("exp", "exp_of_negative", "log", "log1p", "normal_tail")
     return {name: over(getattr(kernels.elementary, name)) for name in names}
 
 
@@ -65,3 +65,12 @@ def test_what_is_not_finite_stays_what_it_is(elementary):
         assert_allclose(elementary["exp_of_negative"]([np.nan, -np.inf, -800.0, 0.0]), [np.nan, 0, 0, 1], atol=1e-307)
         assert_array_equal(elementary["log"]([np.nan, np.inf, 1.0]), [np.nan, np.inf, 0])
         assert_array_equal(elementary["log1p"]([np.nan, 0.0]), [np.nan, 0])
+
+
+def test_tail_of_the_normal_distribution(elementary):
+    a = np.concatenate([points(0, 39), points(0, 1), [0.0, 39.0]])
+    with mpmath.workdps(30):
+        exact = [0.5 * mpmath.exp(0.5 * mpmath.mpf(x) ** 2) * mpmath.erfc(mpmath.mpf(x) / mpmath.sqrt(2)) for x in a]
+        found = map(mpmath.mpf, elementary["normal_tail"](a))
+        wrong = [abs(got - right) / right for got, right in zip(found, exact, strict=True)]
+    assert max(wrong) < 3 * ULP
