@@ -314,7 +314,8 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
     def _reading(self, X: Any, top_k: int | None = None) -> Reading:
         """What the fitted mixture says of rows, in this thread or several."""
-        return self._fitted.reading(self._rows(X), top_k, self.n_jobs)
+        X = self._rows(X)
+        return self._fitted.reading(X, top_k, self.n_jobs)
 
     def _rows_and_response(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X)
