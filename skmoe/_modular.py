@@ -165,7 +165,7 @@ class Modular:
         mass = fresh.expert_share_ * rows.total
         found = troubles_of_part(run, fitted, mass, experts_that_move(run.mixture), settings.max_passes)
         self.__dict__ = fresh.__dict__
-        return unseen(old, X[seen], self._names()) + found
+        return unseen(old, rows, self._names()) + found
 
 
 def _around(old: FittedMixture, frozen: np.ndarray, rows: Rows, settings: Settings) -> Run:

@@ -9,21 +9,28 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
+
+from .rows.row_source import RowSource
 
 
 def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
-    """X for prediction: finite float64 (n_rows, n_features), the columns those of fit."""
+    """X for prediction: finite numbers (n_rows, n_features), float32 or float64, the columns those of fit; a source of
+    rows stays one."""
+    if isinstance(X, RowSource):
+        return _finite_X(_like_fit(estimator, X), estimator)
     _refuse_times(X, "X")
     return _finite_X(_numbers(lambda: validate_data(estimator, X, reset=False, **_TABLE)), estimator)
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """X and y for training: finite float64 X, and y as floats (``numeric``), (n_rows,) or with several outputs
-    (n_rows, n_outputs), or as labels (n_rows,)."""
+    """X and y for training: finite X, float32 or float64, or a source of rows, and y as floats (``numeric``), (n_rows,)
+    or with several outputs (n_rows, n_outputs), or as labels (n_rows,)."""
     _refuse_times(X, "X")
     if y is not None:
         y = check_numbers(y) if numeric else check_labels(y)
+    if isinstance(X, RowSource):
+        return _finite_X(_named_by(estimator, X, y), estimator), y
     X, y = _numbers(lambda: validate_data(estimator, X, y, multi_output=numeric, **_TABLE))
     return _finite_X(X, estimator), y
 
@@ -124,7 +131,8 @@ def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
 
 #: How dataframes spell the types of dates, times, durations and periods.
 _TIMES = ("Datetime", "Duration", "Date", "Time", "period")
-_TABLE: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": False, "accept_sparse": False}
+#: Columns of float32 are not copied: they are widened where they are standardised, some rows at a time.
+_TABLE: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "accept_sparse": False}
 
 
 def _numbers(validate: Any) -> Any:
@@ -142,6 +150,8 @@ def _numbers(validate: Any) -> Any:
 
 def _refuse_times(data: Any, name: str) -> None:
     """Times would become nanoseconds since 1970 without a word."""
+    if isinstance(data, RowSource):  # holds numbers only
+        return
     dtypes = getattr(data, "dtypes", None)
     if dtypes is None or not hasattr(dtypes, "__iter__"):
         data = data if hasattr(data, "dtype") else _as_array(data)
@@ -169,15 +179,26 @@ def _holds_times(data: Any, dtype: Any) -> bool:
     return any(isinstance(value, date | time | timedelta | np.datetime64 | np.timedelta64) for value in data.flat)
 
 
-def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:
-    # One sum finds out; only where it fails are rows and columns looked for.
-    if np.isfinite(X.sum()) or np.isfinite(X).all():
+#: Rows that are looked at together.
+_BLOCK_ROWS = 2**16
+
+
+def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
+    """X, where all its entries are finite."""
+    firsts = range(0, len(X), _BLOCK_ROWS)
+    # One sum of each block finds out; only where that fails are rows and columns looked for.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = [first for first in firsts if not np.isfinite(np.sum(X[first : first + _BLOCK_ROWS]))]
+    found = [part for first in suspects if (part := _not_finite(X, first)).size]
+    if not found:
         return X
-    rows, columns = np.nonzero(~np.isfinite(X))
+    bad = np.concatenate(found)
+    row, j = int(bad["row"][0]), int(bad["column"][0])
     names = getattr(estimator, "feature_names_in_", None)
-    column = repr(names[columns[0]]) if names is not None else str(columns[0])
-    where = f"(first in row {rows[0]}, column {column}; {len(rows)} of {X.size} entries)"
-    if np.isnan(X).any():
+    column = str(j) if names is None else repr(names[j])
+    place = f", {X.where(row)}" if isinstance(X, RowSource) else ""
+    where = f"(first in row {row}{place}, column {column}; {len(bad)} of {X.shape[0] * X.shape[1]} entries)"
+    if bad["gap"].any():
         raise ValueError(
             f"Input X contains NaN {where}. A mixture of experts needs every column: fill the gaps with "
             "SimpleImputer(add_indicator=True) in a pipeline, or drop the rows."
@@ -185,3 +206,39 @@ def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:
     raise ValueError(
         f"Input X contains infinity {where}. Replace it by a finite value, or clip the column before the fit."
     )
+
+
+def _not_finite(X: Any, first: int) -> np.ndarray:
+    """Row, column, and whether it is a gap (NaN), of all entries of a block that are not finite."""
+    block = X[first : first + _BLOCK_ROWS]
+    rows, columns = np.nonzero(~np.isfinite(block))
+    found = np.empty(len(rows), dtype=[("row", np.intp), ("column", np.intp), ("gap", bool)])
+    found["row"], found["column"], found["gap"] = first + rows, columns, np.isnan(block[rows, columns])
+    return found
+
+
+def _named_by(estimator: BaseEstimator, X: RowSource, y: Any) -> RowSource:
+    """A source to be fitted: the estimator is told its features."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None. "
+            "The column of a source is source.column(name)."
+        )
+    check_consistent_length(X, y)
+    estimator.n_features_in_ = X.shape[1]
+    if X.names is not None:
+        estimator.feature_names_in_ = np.array(X.names, dtype=object)
+    return X
+
+
+def _like_fit(estimator: BaseEstimator, X: RowSource) -> RowSource:
+    """A source with the features of the fit."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and X.names is not None and list(names) != X.names:
+        raise ValueError(f"The source has the columns {X.names}, but the fit was to {list(names)}. Pass columns=.")
+    if X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"The source has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input. Pass columns=."
+        )
+    return X

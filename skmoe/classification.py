@@ -133,7 +133,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         Penalised log-likelihood at the end, and what the next step would have promised. With a Gaussian gate that of
         x and y together, x in standardised columns.
     history_ : list of dict
-        ``pass``, ``objective`` and ``decrement`` before each step of the best run.
+        ``pass``, ``objective`` and ``decrement`` before each step of the best run, and ``information``: whether that
+        pass formed the information, which costs more than the gradient alone.
     start_objectives_ : ndarray of shape (n_init,)
         Objective of every start at the end of its run, short or full: a view of how many optima there are.
     start_histories_ : list of list of dict

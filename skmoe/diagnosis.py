@@ -66,10 +66,12 @@ def troubles_of_part(
     return found + [(CollapseWarning, sentence) for sentence in sentences]
 
 
-def unseen(old: FittedMixture, X: np.ndarray, names: Sequence[str]) -> list[Trouble]:
-    """What there is to warn of where rows X vary in columns that did not vary when the mixture was fitted."""
-    constant = [columns.index[np.isinf(columns.units.scale)] for columns in (old.gate, old.expert)]
-    varying = [names[j] for j in np.unique(np.concatenate(constant)) if np.ptp(X[:, j]) > 0]
+def unseen(old: FittedMixture, rows: Rows, names: Sequence[str]) -> list[Trouble]:
+    """What there is to warn of where rows vary in columns that did not vary when the mixture was fitted."""
+    seen = (old.gate, old.expert)
+    constant = np.unique(np.concatenate([columns.index[np.isinf(columns.units.scale)] for columns in seen]))
+    moves = rows.vary(constant) if constant.size else np.zeros(0, dtype=bool)
+    varying = [names[j] for j in constant[moves]]
     if not varying:
         return []
     sentence = (

@@ -123,6 +123,9 @@ def test_history(kind, n_experts):
     assert (np.diff(objectives) >= -1e-12 * np.abs(objectives[1:])).all()
     assert (passes[-1], objectives[-1], decrements[-1]) == (model.n_iter_, model.objective_, model.decrement_)
     assert (decrements[:-1] > 0).all()
+    formed = [step["information"] for step in model.history_]
+    # Logistic experts are trained by gradients alone; others form the information, but not in every pass.
+    assert not any(formed) if "classes" in kind and n_experts != 1 else formed[0]
 
 
 @KINDS

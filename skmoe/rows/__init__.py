@@ -1,1 +1,5 @@
-"""Where rows come from: designs, responses, chunks."""
+"""Where rows come from: designs, responses, chunks, files."""
+
+from .row_source import RowSource
+
+__all__ = ["RowSource"]

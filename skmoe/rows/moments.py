@@ -35,7 +35,7 @@ class Moments(NamedTuple):
     @classmethod
     def of(cls, X: np.ndarray, weight: np.ndarray) -> Moments:
         """Of the columns of X (n_rows, n_columns)."""
-        total = float(weight.sum())
+        X, total = np.asarray(X, dtype=np.float64), float(weight.sum())
         none = np.zeros(X.shape[1])
         found = cls(total, none, none, X.min(axis=0), X.max(axis=0))
         # Half the midrange first: a mean taken of residuals keeps the digits that a large offset would swallow,

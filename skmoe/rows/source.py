@@ -27,7 +27,7 @@ _KEPT = 2**20
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in memory as a mixture sees them.
+    """Rows as a mixture sees them.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ class Rows:
         Expert blocks, which say how they want to see the response.
     gate, expert : Columns
         What the gates and the experts see; where they are one object the chunks hold one design.
-    X : ndarray of shape (n_all_rows, n_features)
+    X : ndarray of shape (n_all_rows, n_features), or RowSource
+        Asked for some rows at a time.
     y : ndarray of shape (n_rows, n_outputs)
     weight : ndarray of shape (n_rows,)
     index : ndarray of shape (n_rows,), or None
@@ -111,6 +112,12 @@ class Rows:
         expert = self.expert.design(X)
         gate = expert if self.gate is self.expert else self.gate.design(X)
         return Chunk(gate, expert, responses, self.weight[place])
+
+    def vary(self, columns: np.ndarray) -> np.ndarray:
+        """Whether columns of X hold more than one number in these rows, (n_columns,)."""
+        parts = [self._table(self.place(number))[:, columns] for number in range(len(self))]
+        low, high = np.min([part.min(axis=0) for part in parts], axis=0), np.max([p.max(axis=0) for p in parts], axis=0)
+        return np.asarray(high > low)
 
     # -- for compiled code -----------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ class Run:
     scarce : bool
         Whether the weights do not exceed the number of free parameters.
     history : list of dict
-        Pass, objective and decrement before each step.
+        Pass, objective and decrement before each step, and whether that pass formed the information.
     """
 
     def __init__(self, mixture: Mixture, params: Params, rows: Rows, settings: Settings):
@@ -158,8 +158,14 @@ class Run:
     def _note(self) -> None:
         """Enter the point in the history, once."""
         if not self.history or self.history[-1]["pass"] < self.n_passes:
-            entry = {"pass": self.n_passes, "objective": self.point.objective, "decrement": self.decrement}
-            self.history.append(entry)
+            self.history.append(
+                {
+                    "pass": self.n_passes,
+                    "objective": self.point.objective,
+                    "decrement": self.decrement,
+                    "information": self._curved and self._informed is self.point,
+                }
+            )
 
     # -- one step -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,154 @@
+"""Fits on rows that stay where they are: files, mapped memory, float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+
+from skmoe import MoEClassifier, MoERegressor
+from skmoe.datasets import make_moe_regression
+from skmoe.rows import RowSource
+
+N_ROWS = 900
+X, Y = make_moe_regression(N_ROWS, 4, n_experts=3, noise=0.3, random_state=0)
+LABELS = (np.median(Y) < Y).astype(int)
+WEIGHT = np.random.default_rng(0).integers(0, 3, N_ROWS).astype(float)
+ESTIMATORS = {
+    "regressor": (MoERegressor(3, random_state=0), Y),
+    "averaged": (MoERegressor(2, n_init=2, combine_inits="average", random_state=0), Y),
+    "grown": (MoERegressor("auto", n_init=1, move_budget=0, random_state=0), Y),
+    "Gaussian gate": (MoERegressor(2, gate="gaussian", n_init=1, move_budget=0, random_state=0), Y),
+    "some columns": (MoERegressor(3, gate_features=[0, 2], n_init=1, move_budget=0, random_state=0), Y),
+    "classifier": (MoEClassifier(2, random_state=0), LABELS),
+}
+BOTH = pytest.mark.parametrize(("estimator", "y"), ESTIMATORS.values(), ids=ESTIMATORS)
+
+
+@pytest.fixture(autouse=True)
+def few_rows_are_many(monkeypatch):
+    """Chunks are read anew in every pass, as those of large tables are."""
+    monkeypatch.setattr("skmoe.rows.source._KEPT", 0)
+    monkeypatch.setattr("skmoe.training.search.SEARCH_ROWS", 500)
+
+
+@pytest.fixture
+def source(tmp_path):
+    for number, part in enumerate(np.array_split(X, 4)):
+        np.save(tmp_path / f"{number}.npy", part)
+    return RowSource(tmp_path)
+
+
+def assert_same(mine, theirs, rows):
+    """The same fits and predictions, bit by bit."""
+    assert mine.objective_ == theirs.objective_
+    assert_array_equal(mine.expert_coef_, theirs.expert_coef_)
+    assert_array_equal(mine.predict(rows), theirs.predict(X))
+    assert_array_equal(mine.gate_proba(rows), theirs.gate_proba(X))
+
+
+@BOTH
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["no weights", "weights"])
+def test_a_source_is_its_table(estimator, y, weight, source):
+    fits = [clone(estimator).fit(rows, y, sample_weight=weight) for rows in (source, X)]
+    assert_same(*fits, source)
+    assert fits[0].n_features_in_ == 4
+    assert_array_equal(fits[0].log_prob(source, y), fits[1].log_prob(X, y))
+    assert_array_equal(fits[0].responsibilities(source, y), fits[1].responsibilities(X, y))
+    assert fits[0].score(source, y) == fits[1].score(X, y)
+
+
+@BOTH
+def test_mapped_memory_is_memory(estimator, y, tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_same(clone(estimator).fit(mapped, y), clone(estimator).fit(X, y), mapped)
+
+
+@BOTH
+def test_float32_is_widened_some_rows_at_a_time(estimator, y):
+    narrow = X.astype(np.float32)
+    wide = narrow.astype(np.float64)
+    mine, theirs = clone(estimator).fit(narrow, y), clone(estimator).fit(wide, y)
+    assert mine.objective_ == theirs.objective_
+    assert_array_equal(mine.predict(narrow), theirs.predict(wide))
+
+
+@pytest.mark.parametrize("predict", ["predict", "predict_var", "apply", "predict_experts"])
+def test_predictions_of_a_source(predict, source):
+    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(source, Y)
+    assert_array_equal(getattr(model, predict)(source), getattr(model, predict)(X))
+
+
+def test_names_come_from_the_files(tmp_path):
+    names = ["age", "amount", "hour", "risk"]
+    pd.DataFrame(np.column_stack([X, Y]), columns=[*names, "y"]).to_parquet(tmp_path / "0.parquet", row_group_size=100)
+    source = RowSource(tmp_path, columns=names)
+    model = MoERegressor(2, gate_features=["age"], n_init=1, move_budget=0, random_state=0)
+    model.fit(source, source.column("y"))
+    assert model.feature_names_in_.tolist() == names
+    frame = pd.DataFrame(X, columns=names)
+    assert_array_equal(model.predict(frame), model.predict(source))
+    other = RowSource(tmp_path, columns=["amount", "age", "hour", "risk"])
+    with pytest.raises(ValueError, match=r"The source has the columns \['amount', .*, but the fit was to \['age'"):
+        model.predict(other)
+
+
+def test_folds_of_a_source(source):
+    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0)
+    assert_array_equal(cross_val_score(model, source, Y, cv=3), cross_val_score(model, X, Y, cv=3))
+
+
+def test_an_expert_more_from_a_source(source):
+    fits = [MoERegressor(2, n_init=1, random_state=0).fit(rows, Y).add_expert(rows, Y) for rows in (source, X)]
+    assert_same(*fits, source)
+
+
+# -- refused -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_in_the_middle(value, tmp_path, monkeypatch):
+    monkeypatch.setattr("skmoe._validation._BLOCK_ROWS", 100)
+    table = X.copy()
+    table[700:703, 2] = value
+    for number, part in enumerate(np.array_split(table, 4)):
+        np.save(tmp_path / f"{number}.npy", part)
+    word = "NaN" if np.isnan(value) else "infinity"
+    model = MoERegressor(2, random_state=0)
+    with pytest.raises(
+        ValueError, match=rf"contains {word} \(first in row 700, row 25 of .*3\.npy, column 2; 3 of 3600"
+    ):
+        model.fit(RowSource(tmp_path), Y)
+    assert not hasattr(model, "n_features_in_")
+    np.save(tmp_path / "whole.npy", table)
+    with pytest.raises(ValueError, match=rf"contains {word} \(first in row 700, column 2; 3 of 3600 entries\)"):
+        model.fit(np.load(tmp_path / "whole.npy", mmap_mode="r"), Y)
+
+
+def test_a_source_without_y(source):
+    with pytest.raises(ValueError, match=r"requires y to be passed.*source\.column"):
+        MoERegressor().fit(source, None)
+
+
+def test_rows_and_responses_of_different_numbers(source):
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[900, 899\]"):
+        MoERegressor().fit(source, Y[1:])
+
+
+def test_a_source_with_other_columns(source):
+    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(source, Y)
+    with pytest.raises(ValueError, match="The source has 3 features, but MoERegressor is expecting 4 features"):
+        model.predict(RowSource(X, columns=[0, 1, 2]))
+
+
+def test_a_failed_fit_leaves_the_last(source, tmp_path):
+    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(source, Y)
+    before = model.predict(X)
+    (tmp_path / "2.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match="no whole"):
+        model.fit(RowSource(tmp_path), Y)
+    assert_array_equal(model.predict(X), before)
