@@ -17,7 +17,7 @@ from . import kernels
 from .fused import routes
 from .kernels import codes
 from .reading import Reading
-from .rows.tiles import tile_rows
+from .rows.tiles import tile_rows, unwritable
 from .rows.workers import mapped
 from .training.restarts import held_to_one_thread
 
@@ -96,20 +96,21 @@ class FusedReading(Reading):
 
     def _fill(self, read: Callable[[Any, slice], None]) -> None:
         """Read all rows: tiles of some of them, and where they stand among all."""
-        gate, expert, X = self.fitted.gate, self.fitted.expert, self.X.view()
-        X.flags.writeable = False  # compiled code is compiled once for what is not to be written
-        n_tile = min(tile_rows(max(len(gate.index), len(expert.index)) + 1), len(X))
+        gate, expert, n_rows = self.fitted.gate, self.fitted.expert, len(self.X)
+        n_tile = min(tile_rows(max(len(gate.index), len(expert.index)) + 1), n_rows)
 
         def part(first: int) -> None:
-            last = min(first + _PART_ROWS, len(X))
+            last = min(first + _PART_ROWS, n_rows)
+            X = unwritable(self.X[first:last])
             for start in range(first, last, _TILES * n_tile):
                 place = slice(start, min(start + _TILES * n_tile, last))
-                experts = expert.tiled(X[place], n_tile)
-                gates = experts if gate is expert else gate.tiled(X[place], n_tile)
+                some = X[place.start - first : place.stop - first]
+                experts = expert.tiled(some, n_tile)
+                gates = experts if gate is expert else gate.tiled(some, n_tile)
                 read(kernels.predict.Tiles(gates, experts), place)
 
-        with nullcontext() if len(X) <= _FEW else held_to_one_thread():
-            for _ in mapped(part, range(0, len(X), _PART_ROWS), self.n_jobs):
+        with nullcontext() if n_rows <= _FEW else held_to_one_thread():
+            for _ in mapped(part, range(0, n_rows, _PART_ROWS), self.n_jobs):
                 pass
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 from .columns import Columns
-from .tiles import Raw, Tiles, in_tiles, tile_rows
+from .tiles import Raw, Tiles, in_tiles, tile_rows, unwritable
 from .workers import mapped
 
 if TYPE_CHECKING:
@@ -101,10 +101,8 @@ class Rows:
         return slice(number * self.chunk_rows, min((number + 1) * self.chunk_rows, self.n_rows))
 
     def _table(self, place: slice) -> np.ndarray:
-        """Some rows of X. Compiled code is compiled once for what is not to be written."""
-        X = np.asarray(self.X[place if self.index is None else self.index[place]]).view()
-        X.flags.writeable = False
-        return X
+        """Some rows of X."""
+        return unwritable(self.X[place if self.index is None else self.index[place]])
 
     def _chunk(self, number: int) -> Chunk:
         place = self.place(number)
