@@ -26,6 +26,15 @@ def add(a: Any, b: Any) -> Any:
     return a + b
 
 
+def scaled(record: Any, factor: float) -> Any:
+    """A record times a number; what is missing (None) stays missing."""
+    if record is None:
+        return None
+    if isinstance(record, tuple):
+        return _like(record, [scaled(part, factor) for part in record])
+    return record * factor
+
+
 def ravel(record: Any) -> np.ndarray:
     """The coordinates of a record as one vector, in the order of its fields."""
     leaves: list[np.ndarray] = []

@@ -86,6 +86,12 @@ class ConstantGate(Gate):
         share = np.maximum(sums.mass / sums.mass.sum(), np.exp(-50.0))
         return ConstantParams(contrasts(len(share)).T @ np.log(share))
 
+    def recentred(self, sums: ConstantSums, old: ConstantParams, new: ConstantParams) -> ConstantSums:
+        return sums
+
+    def gain(self, sums: ConstantSums, old: ConstantParams, new: ConstantParams) -> float:
+        return float(sums.mass @ (self._log_prob(new) - self._log_prob(old)))
+
     def n_free(self, params: ConstantParams) -> int:
         return params.logits.size
 
@@ -165,6 +171,12 @@ class EqualGate(Gate):
 
     def precondition(self, params: EqualParams, sums: EqualParams, vector: EqualParams) -> EqualParams:
         return vector
+
+    def recentred(self, sums: EqualParams, old: EqualParams, new: EqualParams) -> EqualParams:
+        return sums
+
+    def gain(self, sums: EqualParams, old: EqualParams, new: EqualParams) -> float:
+        return 0.0
 
     def n_free(self, params: EqualParams) -> int:
         return 0
