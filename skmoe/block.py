@@ -66,10 +66,15 @@ class Block(ABC):
         """
         raise TypeError(f"{type(self).__name__} has no gain(sums, old, new), so it cannot stream.")
 
+    def balanced(self, params: Any, sums: Any) -> Any:
+        """Sums of the same mass and information, of which these parameters are the optimum."""
+        raise TypeError(f"{type(self).__name__} has no balanced(params, sums), so it cannot stream.")
+
     @property
     def streams(self) -> bool:
         """Whether sums of rows that are gone can be moved to new parameters."""
-        return type(self).recentred is not Block.recentred and type(self).gain is not Block.gain
+        kind = type(self)
+        return not any(getattr(kind, verb) is getattr(Block, verb) for verb in ("recentred", "gain", "balanced"))
 
     def damped(self) -> Self:
         """This block with shorter steps, for fits on fewer rows than parameters.

@@ -267,6 +267,10 @@ class Mixture:
         gain = sum((*gains.gates, *gains.experts))
         return Sums(sums.log_likelihood + gain, sums.weight, moved.gates, moved.experts)
 
+    def balanced(self, params: Params, sums: Sums) -> Sums:
+        """Sums of the same mass and information, of which these parameters are the optimum."""
+        return sums._replace(**self._spend("balanced", params, sums)._asdict())
+
     def n_free(self, params: Params) -> int:
         return sum(b.n_free(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))
 

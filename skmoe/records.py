@@ -35,6 +35,11 @@ def scaled(record: Any, factor: float) -> Any:
     return record * factor
 
 
+def complete(record: Any) -> bool:
+    """Whether nothing is missing (None)."""
+    return all(map(complete, record)) if isinstance(record, tuple) else record is not None
+
+
 def ravel(record: Any) -> np.ndarray:
     """The coordinates of a record as one vector, in the order of its fields."""
     leaves: list[np.ndarray] = []

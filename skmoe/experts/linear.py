@@ -291,6 +291,10 @@ class LinearExpert(Expert):
         before = sums.shape[..., 0] + mass
         return float(gain - (0.5 * (ratio * squares - before) + mass * tilt[..., 0]).sum())
 
+    def balanced(self, params: LinearParams, sums: LinearSums) -> LinearSums:
+        coef = sums.coef - self.gradient(params, sums).coef
+        return sums._replace(coef=coef, shape=sums.shape - self._natural_shape(params, sums))
+
     def _moved(self, old: LinearParams, new: LinearParams) -> tuple[np.ndarray, np.ndarray]:
         """Moves of the coefficients and of the other parameters of the family."""
         return new.coef - old.coef, self._linked(new).value - self._linked(old).value

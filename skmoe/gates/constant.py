@@ -92,6 +92,9 @@ class ConstantGate(Gate):
     def gain(self, sums: ConstantSums, old: ConstantParams, new: ConstantParams) -> float:
         return float(sums.mass @ (self._log_prob(new) - self._log_prob(old)))
 
+    def balanced(self, params: ConstantParams, sums: ConstantSums) -> ConstantSums:
+        return ConstantSums(sums.mass.sum() * np.exp(self._log_prob(params)))
+
     def n_free(self, params: ConstantParams) -> int:
         return params.logits.size
 
@@ -177,6 +180,9 @@ class EqualGate(Gate):
 
     def gain(self, sums: EqualParams, old: EqualParams, new: EqualParams) -> float:
         return 0.0
+
+    def balanced(self, params: EqualParams, sums: EqualParams) -> EqualParams:
+        return sums
 
     def n_free(self, params: EqualParams) -> int:
         return 0

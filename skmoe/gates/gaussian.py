@@ -197,6 +197,10 @@ class GaussianGate(Gate):
         weights = _WEIGHTS.gain(sums.weights, old.weights, new.weights)
         return weights + self.normals.gain(sums.normals, old.normals, new.normals)
 
+    def balanced(self, params: GaussianParams, sums: GaussianSums) -> GaussianSums:
+        weights = _WEIGHTS.balanced(params.weights, sums.weights)
+        return GaussianSums(weights, self.normals.balanced(params.normals, sums.normals._replace(mass=weights.mass)))
+
     def n_free(self, params: GaussianParams) -> int:
         return _WEIGHTS.n_free(params.weights) + self.normals.n_free(params.normals)
 

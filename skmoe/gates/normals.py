@@ -229,6 +229,13 @@ class Normals(Block):
     def gain(self, sums: NormalSums, old: NormalParams, new: NormalParams) -> float:
         return self._total(new, self.recentred(sums, old, new)) - self._total(old, sums)
 
+    def balanced(self, params: NormalParams, sums: NormalSums) -> NormalSums:
+        """Of the mass of these sums: no residual, and a scatter of which the covariances are the M-step."""
+        factor = self._matrix(params.factor, params.offset.shape[1])
+        rows = self._over_branches(sums.mass)[:, None, None, None] + self.alpha
+        cross = rows * _T(np.linalg.inv(factor)) - self.alpha * factor
+        return NormalSums(sums.mass, np.zeros_like(sums.residual), np.broadcast_to(cross, sums.cross.shape).copy())
+
     def _total(self, params: NormalParams, sums: NormalSums) -> float:
         """Log densities that sums gathered at these parameters stand for, without their constant."""
         p = params.offset.shape[1]

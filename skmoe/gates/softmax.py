@@ -152,6 +152,9 @@ class Softmax(Block):
         move = new.coef - old.coef
         return float((move * (sums.score - 0.5 * self._bent(sums, move))).sum())
 
+    def balanced(self, params: SoftmaxParams, sums: SoftmaxSums) -> SoftmaxSums:
+        return sums._replace(score=sums.score - self.gradient(params, sums).coef)
+
     @staticmethod
     def _bent(sums: SoftmaxSums, move: np.ndarray) -> np.ndarray:
         """``information @ move`` (n_groups, n_branches - 1, n_coef)."""

@@ -300,6 +300,19 @@ def test_what_recentred_sums_gain_has_their_gradient(gate, expert, shape):
     assert objective(problem.params) == mixture.objective(problem.params, sums)
 
 
+@every_case
+def test_balanced_sums_have_no_gradient(gate, expert, shape):
+    """And the M-step stays where it is."""
+    problem = make(gate, expert, shape)
+    if gate in FLAT:  # parameters above the floor of the covariances
+        problem = problem._replace(params=problem.mixture.m_step(problem.params, problem.sums()))
+    mixture, params, sums = problem.mixture, problem.params, problem.sums()
+    balanced = mixture.balanced(params, sums)
+    scale = np.abs(ravel(mixture.gradient(params, sums))).max()
+    assert_allclose(ravel(mixture.gradient(params, balanced)), 0, atol=1e-11 * max(scale, 1))
+    assert_allclose(ravel(mixture.m_step(params, balanced)), ravel(params), rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("expert", ["gaussian", "three classes"])
 def test_blocks_of_information_recentre_what_they_majorise(expert, monkeypatch):
     """With one block a branch sums lose more on the way than with all pairs, and their gradient is right."""
