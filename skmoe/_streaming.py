@@ -163,11 +163,11 @@ def _usual(member: FittedMixture, coded: np.ndarray) -> Rows:
         varies = np.isfinite(columns.units.scale)
         center[columns.index] = columns.units.center
         scale[columns.index[varies]] = columns.units.scale[varies]
-    away = np.sqrt(max(np.count_nonzero(scale), 1)) * np.diag(scale)[scale > 0]
-    X = center + np.concatenate([away, -away, np.zeros((1, n_features))])
+    away = np.diag(scale)[scale > 0]
+    away *= np.sqrt(len(away))
+    X = center + (np.concatenate([away, -away]) if len(away) else np.zeros((1, n_features)))
     y = coded[np.arange(len(X)) % len(coded)]
-    weight = np.append(np.ones(len(X) - 1), 1e-3)
-    return array_rows(member.mixture, member.gate, member.expert, X, y, weight)
+    return array_rows(member.mixture, member.gate, member.expert, X, y, np.ones(len(X)))
 
 
 def _check_blocks(members: Sequence[FittedMixture]) -> None:
