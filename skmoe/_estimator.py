@@ -20,6 +20,7 @@ from ._criteria import Criteria
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._readable import Readable
+from ._streaming import Streaming
 from ._validation import check_enough_rows, check_labels_of_experts, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
@@ -50,7 +51,7 @@ class Plan(NamedTuple):
     carry_out: Callable[..., Found]
 
 
-class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
+class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -81,8 +82,13 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training."""
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training.
+
+        Where classes are given, those are the classes, and of each of them there is a row.
+        """
 
     @abstractmethod
     def _check_coded(self, y: Any) -> np.ndarray:
@@ -139,7 +145,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             warn(self._fit_around(X, y, sample_weight, init_labels))
             return self
         fresh = copy.copy(self)
-        for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
+        for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members", "_streams")]:
             delattr(fresh, name)
         troubles = fresh._fit(
             X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
@@ -150,7 +156,13 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
     @with_callbacks
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, init_labels: Any, previous: list[FittedMixture]
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        init_labels: Any,
+        previous: list[FittedMixture],
+        classes: Any = None,
     ) -> list[Trouble]:
         """Set the fitted attributes; returns what there is to warn of."""
         growth = growth_of(self.n_experts)
@@ -161,7 +173,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree, _, _, leaves = tree.canonical()  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
-        X, coded, weight, factor = self._check_training(X, y, sample_weight)
+        X, coded, weight, factor = self._check_training(X, y, sample_weight, classes)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
         seen = None
@@ -282,6 +294,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         self.n_parameters_ = fitted.mixture.n_free(fitted.params)
         self.log_likelihood_ = said.log_likelihood
         self.expert_share_ = said.trained / said.trained.sum()
+        self.weight_seen_ = rows.rows.total
         self.objective_ = best.objective
         self.decrement_ = best.decrement
         self.history_ = best.history

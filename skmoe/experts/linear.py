@@ -265,14 +265,65 @@ class LinearExpert(Expert):
         The new residual sum is the old one plus the quadratic form of the step, so
         ``s_new^2 / s_old^2 = (RSS_new + alpha ||b_new||^2) / (mass s_old^2)``.
         """
-        assert sums.information is not None
         mass = sums.mass[:, None]
-        quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
-        excess = sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))
+        excess = sums.shape[..., 0] + self._quadratic(sums, move) + self._ridge(LinearParams(coef, params.shape))
         ratio = 1 + excess / np.maximum(mass, _LEAST_MASS)
         log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
         return old + _within(self.links[0].inverse(log_scale) - old)
+
+    # -- sums of rows that are gone --------------------------------------------------------------------------
+
+    def recentred(self, sums: LinearSums, old: LinearParams, new: LinearParams) -> LinearSums:
+        """Exact for Gaussian experts; for others of location and scale where the weights of residuals stay, too."""
+        assert sums.information is not None
+        assert sums.curvature is not None
+        move, tilt = self._moved(old, new)
+        coef, shape = sums.coef - self._bent(sums, move), sums.shape - sums.curvature * tilt
+        if not self._scaled:
+            return sums._replace(coef=coef, shape=shape)
+        ratio, squares = self._squares(sums, old, new, move)
+        shape[..., 0] = ratio * squares - sums.mass[:, None]
+        information = sums.information * ratio[..., None, None]
+        return sums._replace(coef=coef * ratio[..., None], shape=shape, information=information)
+
+    def gain(self, sums: LinearSums, old: LinearParams, new: LinearParams) -> float:
+        assert sums.curvature is not None
+        move, tilt = self._moved(old, new)
+        mass, first = sums.mass[:, None], int(self._scaled)
+        gain = (tilt * (sums.shape - 0.5 * sums.curvature * tilt))[..., first:].sum()
+        if not self._scaled:
+            return float(gain + (move * (sums.coef - 0.5 * self._bent(sums, move))).sum())
+        ratio, squares = self._squares(sums, old, new, move)
+        before = sums.shape[..., 0] + mass
+        return float(gain - (0.5 * (ratio * squares - before) + mass * tilt[..., 0]).sum())
+
+    def balanced(self, params: LinearParams, sums: LinearSums) -> LinearSums:
+        coef = sums.coef - self.gradient(params, sums).coef
+        return sums._replace(coef=coef, shape=sums.shape - self._natural_shape(params, sums))
+
+    def _moved(self, old: LinearParams, new: LinearParams) -> tuple[np.ndarray, np.ndarray]:
+        """Moves of the coefficients and of the other parameters of the family."""
+        return new.coef - old.coef, self._linked(new).value - self._linked(old).value
+
+    def _squares(
+        self, sums: LinearSums, old: LinearParams, new: LinearParams, move: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Old over new squared scale, and the sum of squared residuals after a move in units of the old one."""
+        ratio = np.exp(2 * (self._log_scale(old) - self._log_scale(new)))
+        return ratio, sums.mass[:, None] + sums.shape[..., 0] + self._quadratic(sums, move)
+
+    @staticmethod
+    def _bent(sums: LinearSums, move: np.ndarray) -> np.ndarray:
+        """``information @ move`` (n_experts, n_outputs, n_coef)."""
+        assert sums.information is not None
+        return np.einsum("kqij,kqj->kqi", sums.information, move)
+
+    @staticmethod
+    def _quadratic(sums: LinearSums, move: np.ndarray) -> np.ndarray:
+        """What a move of the coefficients adds to the squared residuals, in units of the squared scale."""
+        assert sums.information is not None
+        return np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
 
     def n_free(self, params: LinearParams) -> int:
         return params.coef.size + params.shape.size

@@ -145,6 +145,25 @@ class Softmax(Block):
         basis, ridge = contrasts(n_branches), np.diag(self._ridge(1, p))
         return basis.T @ solve_information(information + ridge, basis @ vector)
 
+    def recentred(self, sums: SoftmaxSums, old: SoftmaxParams, new: SoftmaxParams) -> SoftmaxSums:
+        return sums._replace(score=sums.score - self._bent(sums, new.coef - old.coef))
+
+    def gain(self, sums: SoftmaxSums, old: SoftmaxParams, new: SoftmaxParams) -> float:
+        move = new.coef - old.coef
+        return float((move * (sums.score - 0.5 * self._bent(sums, move))).sum())
+
+    def balanced(self, params: SoftmaxParams, sums: SoftmaxSums) -> SoftmaxSums:
+        return sums._replace(score=sums.score - self.gradient(params, sums).coef)
+
+    @staticmethod
+    def _bent(sums: SoftmaxSums, move: np.ndarray) -> np.ndarray:
+        """``information @ move`` (n_groups, n_branches - 1, n_coef)."""
+        assert sums.information is not None
+        if sums.information.ndim == 5:
+            return np.einsum("gbidj,gdj->gbi", sums.information, move)
+        basis = contrasts(move.shape[1] + 1)
+        return basis.T @ np.einsum("gbij,gbj->gbi", sums.information, basis @ move)
+
     def n_free(self, params: SoftmaxParams) -> int:
         return params.coef.size
 
