@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["cholesky", "codes", "columns", "elementary", "families", "gather", "routes", "softmax"]
+__all__ = ["cholesky", "codes", "columns", "csr", "elementary", "families", "gather", "routes", "softmax"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -13,6 +13,7 @@ from joblib import effective_n_jobs
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 from .columns import Columns
+from .design import crossed
 from .tiles import Tiles, in_tiles, tile_rows
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Rows:
         Expert blocks, which say how they want to see the response.
     gate, expert : Columns
         What the gates and the experts see; where they are one object the chunks hold one design.
-    X : ndarray of shape (n_all_rows, n_features)
+    X : ndarray or SparseRows of shape (n_all_rows, n_features)
     y : ndarray of shape (n_rows, n_outputs)
     weight : ndarray of shape (n_rows,)
     index : ndarray of shape (n_rows,), or None
@@ -98,6 +99,11 @@ class Rows:
     @cached_property
     def _responses(self) -> tuple[Response, ...]:
         return tuple(block.expert.observe(self.y) for block in self.blocks)
+
+    @property
+    def fusable(self) -> bool:
+        """Whether compiled code takes these rows in tiles: arrays, of so few columns that information is full."""
+        return isinstance(self.X, np.ndarray) and crossed(max(self.n_gate_coef, self.n_expert_coef))
 
     @property
     def _few(self) -> bool:
