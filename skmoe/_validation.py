@@ -7,19 +7,22 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from .rows.sparse import SparseRows
+
 
 def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
-    """X for prediction: finite float64 (n_rows, n_features), the columns those of fit."""
+    """X for prediction: finite float64 (n_rows, n_features), the columns those of fit; of sparse X `SparseRows`."""
     _refuse_times(X, "X")
     return _finite_X(_numbers(lambda: validate_data(estimator, X, reset=False, **_TABLE)), estimator)
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """X and y for training: finite float64 X, and y as floats (``numeric``), (n_rows,) or with several outputs
+    """X and y for training: finite float64 X (`SparseRows` of sparse X), and y as floats (``numeric``), (n_rows,) or with several outputs
     (n_rows, n_outputs), or as labels (n_rows,)."""
     _refuse_times(X, "X")
     if y is not None:
@@ -72,7 +75,8 @@ def check_n_samples(n_samples: Any) -> int:
 
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Weights (n_rows,), not negative, not all zero; ones for None."""
-    weight: np.ndarray = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    table = np.broadcast_to(0.0, X.shape)  # of X only the number of rows is of interest here
+    weight: np.ndarray = _check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True)
     if not (weight > 0).any():
         raise ValueError(
             "sample_weight is zero for every row, so there is nothing to fit. Pass positive weights, or None."
@@ -119,12 +123,22 @@ def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
         )
     if n_rows > 10 * n_experts + 100:  # counting distinct rows of a large table is not worth its time
         return n_rows
-    return len(np.unique(X[weight > 0], axis=0))
+    seen = X[weight > 0]
+    return seen.n_distinct() if isinstance(seen, SparseRows) else len(np.unique(seen, axis=0))
+
+
+def check_storage(X: np.ndarray, dense: bool, what: str, ways_out: str) -> None:
+    """Raise ValueError where X is sparse and something, ``what``, needs dense columns."""
+    if dense and isinstance(X, SparseRows):
+        raise ValueError(
+            f"X is a sparse matrix of shape {X.shape}, and {what} needs a dense array. Pass X.toarray() where it fits "
+            f"into memory, or {ways_out}."
+        )
 
 
 #: How dataframes spell the types of dates, times, durations and periods.
 _TIMES = ("Datetime", "Duration", "Date", "Time", "period")
-_TABLE: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": False, "accept_sparse": False}
+_TABLE: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": False, "accept_sparse": "csr"}
 
 
 def _numbers(validate: Any) -> Any:
@@ -136,7 +150,7 @@ def _numbers(validate: Any) -> Any:
             raise
         raise ValueError(
             f"X holds text ({error}). Encode such columns first, for example with "
-            "OneHotEncoder(sparse_output=False, handle_unknown='ignore') in a ColumnTransformer."
+            "OneHotEncoder(handle_unknown='ignore') in a ColumnTransformer."
         ) from error
 
 
@@ -169,15 +183,17 @@ def _holds_times(data: Any, dtype: Any) -> bool:
     return any(isinstance(value, date | time | timedelta | np.datetime64 | np.timedelta64) for value in data.flat)
 
 
-def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:
+def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
+    values = X.data if issparse(X) else X
     # One sum finds out; only where it fails are rows and columns looked for.
-    if np.isfinite(X.sum()) or np.isfinite(X).all():
-        return X
-    rows, columns = np.nonzero(~np.isfinite(X))
+    if np.isfinite(values.sum()) or np.isfinite(values).all():
+        return _canonical(X) if issparse(X) else X
+    places = np.nonzero(~np.isfinite(values))
+    rows, columns = (np.searchsorted(X.indptr, places[0], "right") - 1, X.indices[places]) if issparse(X) else places
     names = getattr(estimator, "feature_names_in_", None)
     column = repr(names[columns[0]]) if names is not None else str(columns[0])
-    where = f"(first in row {rows[0]}, column {column}; {len(rows)} of {X.size} entries)"
-    if np.isnan(X).any():
+    where = f"(first in row {rows[0]}, column {column}; {len(rows)} of {X.shape[0] * X.shape[1]} entries)"
+    if np.isnan(values).any():
         raise ValueError(
             f"Input X contains NaN {where}. A mixture of experts needs every column: fill the gaps with "
             "SimpleImputer(add_indicator=True) in a pipeline, or drop the rows."
@@ -185,3 +201,11 @@ def _finite_X(X: np.ndarray, estimator: BaseEstimator) -> np.ndarray:
     raise ValueError(
         f"Input X contains infinity {where}. Replace it by a finite value, or clip the column before the fit."
     )
+
+
+def _canonical(X: Any) -> SparseRows:
+    """Compressed rows whose columns rise and are named once each; the user's matrix stays as it is."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return SparseRows(X)

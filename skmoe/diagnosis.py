@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .exceptions import CollapseWarning, UnseenColumnWarning
 from .model import FittedMixture
 from .routing import row_entropy
+from .rows.columns import Columns
 from .rows.source import Rows
 from .training.loop import Run
 
@@ -69,7 +70,8 @@ def troubles_of_part(
 def unseen(old: FittedMixture, X: np.ndarray, names: Sequence[str]) -> list[Trouble]:
     """What there is to warn of where rows X vary in columns that did not vary when the mixture was fitted."""
     constant = [columns.index[np.isinf(columns.units.scale)] for columns in (old.gate, old.expert)]
-    varying = [names[j] for j in np.unique(np.concatenate(constant)) if np.ptp(X[:, j]) > 0]
+    now = Columns.of(X, np.ones(len(X)), np.unique(np.concatenate(constant)))
+    varying = [names[j] for j in now.index[np.isfinite(now.units.scale)]]
     if not varying:
         return []
     sentence = (

@@ -79,7 +79,7 @@ class FittedMixture:
 
     def gate_slopes(self, x: np.ndarray) -> np.ndarray:
         """Slopes (n_branches, n_features) of the gates' log-odds at a point, in the order of ``tree.branches``."""
-        z = self.gate.design(x[None]).columns[1:, 0]
+        z = (x[self.gate.index] - self.gate.units.center) * self.gate.units.inverse
         slopes = [gate.slopes(params, z) for gate, params in zip(self.mixture.gates, self.params.gates, strict=True)]
         return self.gate.spread(np.concatenate(slopes) / self.gate.units.scale)
 
