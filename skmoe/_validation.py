@@ -22,8 +22,8 @@ def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """X and y for training: finite float64 X (`SparseRows` of sparse X), and y as floats (``numeric``), (n_rows,) or with several outputs
-    (n_rows, n_outputs), or as labels (n_rows,)."""
+    """X and y for training: finite float64 X (`SparseRows` of sparse X), and y as floats (``numeric``), (n_rows,) or
+    with several outputs (n_rows, n_outputs), or as labels (n_rows,)."""
     _refuse_times(X, "X")
     if y is not None:
         y = check_numbers(y) if numeric else check_labels(y)
@@ -184,12 +184,13 @@ def _holds_times(data: Any, dtype: Any) -> bool:
 
 
 def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
-    values = X.data if issparse(X) else X
+    sparse: bool = issparse(X)
+    values = X.data if sparse else X
     # One sum finds out; only where it fails are rows and columns looked for.
     if np.isfinite(values.sum()) or np.isfinite(values).all():
-        return _canonical(X) if issparse(X) else X
-    places = np.nonzero(~np.isfinite(values))
-    rows, columns = (np.searchsorted(X.indptr, places[0], "right") - 1, X.indices[places]) if issparse(X) else places
+        return _canonical(X) if sparse else X
+    at = np.nonzero(~np.isfinite(values))
+    rows, columns = (np.searchsorted(X.indptr, at[0], side="right") - 1, X.indices[at[0]]) if sparse else at
     names = getattr(estimator, "feature_names_in_", None)
     column = repr(names[columns[0]]) if names is not None else str(columns[0])
     where = f"(first in row {rows[0]}, column {column}; {len(rows)} of {X.shape[0] * X.shape[1]} entries)"

@@ -213,13 +213,13 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
     """
     row, rows = inside(estimator, X), inside(estimator, reference)
     model = row.model
-    x = np.asarray(row.X.toarray() if issparse(row.X) else row.X, dtype=np.float64)
+    x = _dense(row.X)
     if x.ndim != 2 or len(x) != 1:
         raise ValueError(
             f"explain takes one row: X of shape (1, n_features), got shape {np.shape(X)}. "
             "Pass X[[i]] or frame.iloc[[i]], and loop over rows for several."
         )
-    seen = rows.X if issparse(rows.X) else np.asarray(rows.X, dtype=np.float64)
+    seen: Any = rows.X if issparse(rows.X) else _dense(rows.X)
     reference_weight = check_weight(sample_weight, seen)
     weight, output = np.exp(model._fitted.view(x, model.top_k)[0][:, 0]), None
     if is_classifier(model):
@@ -251,6 +251,11 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         two_classes=is_classifier(model) and len(model.classes_) == 2,
         output=output,
     )
+
+
+def _dense(X: Any) -> np.ndarray:
+    sparse: bool = issparse(X)
+    return np.asarray(X.toarray() if sparse else X, dtype=np.float64)
 
 
 def _class(model: Any, X: Any, target: Any) -> int:

@@ -57,7 +57,8 @@ def section(
         Ends of the grid, as fractions of the rows.
     """
     _check_grid(resolution, percentiles)
-    if issparse(X):
+    sparse: bool = issparse(X)
+    if sparse:
         raise ValueError(
             f"X is a sparse matrix of shape {X.shape}, and a section runs along dense columns. Pass X.toarray() of as "
             "many rows as are wanted."

@@ -67,7 +67,9 @@ class SparseRows:
     def entries(self, columns: np.ndarray) -> Any:
         """Stored entries of some columns, numbered among these."""
         table = self._of_columns(columns)
-        return kernels.csr.Entries(table.data, table.indices, table.indptr[:-1][self.index], table.indptr[1:][self.index])
+        return kernels.csr.Entries(
+            table.data, table.indices, table.indptr[:-1][self.index], table.indptr[1:][self.index]
+        )
 
     def _of_columns(self, columns: np.ndarray) -> Any:
         """The table of some columns, made once for all who hold rows of it."""
