@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,7 +21,7 @@ from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._readable import Readable
 from ._streaming import Streaming
-from ._validation import check_enough_rows, check_labels_of_experts, check_X
+from ._validation import check_enough_rows, check_labels_of_experts, check_storage, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
 from .fitted_tree import described
@@ -37,7 +37,7 @@ from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
 from .training.stacking import stacked
-from .training.starts import STARTS
+from .training.starts import DENSE, STARTS
 from .training.watch import Printed, Watch, Watches
 from .training_rows import TrainingRows
 from .tree import Tree
@@ -116,8 +116,9 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers without gaps. Units do not matter: columns are standardised inside.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Numbers without gaps. Units do not matter: columns are standardised inside. Sparse matrices stay sparse; all
+            but CSR are converted to it.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor; names are taken from a dataframe.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -174,6 +175,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
             tree, _, _, leaves = tree.canonical()  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
         X, coded, weight, factor = self._check_training(X, y, sample_weight, classes)
+        self._check_storage(X)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
         seen = None
@@ -197,6 +199,19 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
             watch.finish()
         mass = self.expert_share_ * len(runs) * task.rows.total
         return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter)
+
+    def _check_storage(self, X: np.ndarray) -> None:
+        """ValueError where X is sparse and the gate or a start cannot work on it."""
+        starts = [] if hasattr(self.init, "fit") or isinstance(self.init, dict) else np.atleast_1d(self.init).tolist()
+        for start in DENSE.intersection(starts):
+            check_storage(X, True, f"init={start!r}", "use init='auto'")
+        check_storage(X, self._gate().dense, f"gate={self.gate!r}", "use gate='softmax'")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        gate = GATES.get(self.gate) if isinstance(self.gate, str) else self.gate
+        tags.input_tags.sparse = not getattr(gate, "dense", False)
+        return tags
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         experts = self._experts(tree)
@@ -323,7 +338,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return check_X(self, X)
+        X = check_X(self, X)
+        for gate in self._fitted.mixture.gates:
+            check_storage(X, gate.dense, f"the gate of this fit, {gate!r},", "fit anew with gate='softmax'")
+        return X
 
     def _reading(self, X: Any, top_k: int | None = None) -> Reading:
         """What the fitted mixture says of rows, in this thread or several."""

@@ -84,6 +84,14 @@ class Block(ABC):
         """
         return self
 
+    def rough(self, params: Any) -> bool:
+        """Whether the information of this block is a diagonal, because coefficients are many.
+
+        Its steps then are directions to search along, no more: M-steps are not exact, and the memory has to learn how
+        columns lean on each other.
+        """
+        return False
+
     @abstractmethod
     def n_free(self, params: Any) -> int:
         """Free parameters, for AIC and BIC."""

@@ -124,6 +124,10 @@ class Mixture:
         """Blocks whose sums cannot follow the parameters once the rows are gone."""
         return [block for block in self._blocks() if not block.streams]
 
+    def rough(self, params: Params) -> bool:
+        """Whether the information of any block is a diagonal (see `skmoe.block.Block.rough`)."""
+        return any(b.rough(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))
+
     # -- rows ------------------------------------------------------------------------------------------------
 
     def forward(self, params: Params, chunk: Chunk) -> Forward:
@@ -204,7 +208,7 @@ class Mixture:
 
         if responsibilities is not None:
             return gathered(rows, responsibilities)
-        if self._fusable:
+        if self._fusable and rows.fusable:
             fused = FusedPass(self, params, rows.n_gate_coef, information)
             with np.errstate(over="ignore", invalid="ignore"):
                 return Sums(*fused.sums(rows))

@@ -107,6 +107,7 @@ class GaussianGate(Gate):
     scale_floor: float = 0.1
 
     em_only = True
+    dense = True
 
     def __post_init__(self) -> None:
         if self.covariance not in FORMS:
