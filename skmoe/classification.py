@@ -151,6 +151,10 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
+    weight_seen_ : float
+        Sum of the weights that trained, in `partial_fit` of all batches.
+    n_batches_ : int
+        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
     members_ : list of MoEClassifier
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)

@@ -162,6 +162,10 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
+    weight_seen_ : float
+        Sum of the weights that trained, in `partial_fit` of all batches.
+    n_batches_ : int
+        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
     members_ : list of MoERegressor
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)
