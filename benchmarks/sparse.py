@@ -100,7 +100,9 @@ def main(most: int) -> None:
         seconds = passes(X, y)
         found.append((X.nnz, seconds["score"]))
         ratios = ", ".join(f"{seconds[kind] / seconds['scipy']:.2f} with {kind}" for kind in ("score", "information"))
-        print(f"pass, {X.nnz:.0e} entries: {seconds['score']:.3f} s, in units of X @ B and X.T @ V: {ratios}", flush=True)
+        print(
+            f"pass, {X.nnz:.0e} entries: {seconds['score']:.3f} s, in units of X @ B and X.T @ V: {ratios}", flush=True
+        )
     if len(found) > 1:
         print(f"seconds grow with the power {np.polyfit(*np.log(np.transpose(found)), 1)[0]:.2f} of stored entries")
     subprocess.run([sys.executable, "-W", "ignore", "-m", "benchmarks.sparse", "fit", str(most)], check=True)
