@@ -209,7 +209,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        gate = GATES.get(self.gate) if isinstance(self.gate, str) else self.gate
+        gate = GATES[self.gate](0.0) if isinstance(self.gate, str) and self.gate in GATES else self.gate
         tags.input_tags.sparse = not getattr(gate, "dense", False)
         return tags
 

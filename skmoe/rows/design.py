@@ -18,6 +18,8 @@ _PART_ROWS = 16_384
 #: Columns that vary by less do not vary: the inverse of their scale would be infinite.
 _SMALLEST_SD = 1e-300
 #: Coefficients of a linear predictor up to which information is the matrix of all cross-products; above, its diagonal.
+#: Seconds of runs with the diagonal over those with the matrix: of independent columns .44 at 250 and .15 at 500, of
+#: dense columns with a condition number of about a hundred above 1.3 at 250 (passes: seven times as many and more).
 MOST_CROSSED = 1000
 
 
