@@ -28,7 +28,9 @@ class Blocks(NamedTuple):
 
     Attributes
     ----------
-    designs : ndarray of shape (n_blocks, n_coef, n_rows of a block)
+    designs : ndarray of shape (n_blocks | 1, n_coef, n_rows of a block)
+    n_blocks : int
+        Where there is one block it is worked on so many times.
     coef : ndarray of shape (2 * n_experts, n_coef)
         Of gate and experts.
     values : ndarray of shape (2 * n_experts, n_rows of a block)
@@ -37,6 +39,7 @@ class Blocks(NamedTuple):
     """
 
     designs: np.ndarray
+    n_blocks: int
     coef: np.ndarray
     values: np.ndarray
     out: np.ndarray
@@ -49,17 +52,16 @@ def blocks(n_rows: int, n_coef: int, n_experts: int, *, cached: bool) -> Blocks:
     n_block = tile_rows(n_coef)
     n_blocks = -(-n_rows // n_block)
     designs = rng.standard_normal((1 if cached else n_blocks, n_coef, n_block))
-    if cached:
-        designs = np.broadcast_to(designs, (n_blocks, n_coef, n_block))
     coef = 0.1 * rng.standard_normal((2 * n_experts, n_coef))
     values = np.empty((2 * n_experts, n_block))
-    return Blocks(designs, coef, values, np.empty((2 * n_experts, n_coef)), np.empty((n_coef, n_coef)))
+    return Blocks(designs, n_blocks, coef, values, np.empty((2 * n_experts, n_coef)), np.empty((n_coef, n_coef)))
 
 
 def in_numpy(work: Blocks, n_grams: int = 0) -> None:
     """Two matrix products, exponentials of all values, and cross-products, block by block."""
     scores, other = np.empty_like(work.values), work.designs[0].copy()
-    for design in work.designs:
+    for t in range(work.n_blocks):
+        design = work.designs[t % len(work.designs)]
         np.dot(work.coef, design, out=work.values)
         np.exp(work.values, out=scores)
         np.dot(scores, design.T, out=work.out)
@@ -69,12 +71,18 @@ def in_numpy(work: Blocks, n_grams: int = 0) -> None:
 
 @kernel
 def _compiled(
-    designs: np.ndarray, coef: np.ndarray, values: np.ndarray, out: np.ndarray, gram: np.ndarray, n_grams: int
+    designs: np.ndarray,
+    n_blocks: int,
+    coef: np.ndarray,
+    values: np.ndarray,
+    out: np.ndarray,
+    gram: np.ndarray,
+    n_grams: int,
 ) -> None:
     scores = np.empty_like(values)
     other = designs[0].copy()
-    for t in range(len(designs)):
-        design = designs[t]
+    for t in range(n_blocks):
+        design = designs[t % len(designs)]
         np.dot(coef, design, values)
         for k in range(len(values)):
             a, b = values[k], scores[k]

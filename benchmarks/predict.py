@@ -35,7 +35,8 @@ def boosting(kind: Callable[..., Any]) -> Any:
 def unavoidable(work: Blocks) -> None:
     """Predictors of gate and experts, and exponentials of the gate's."""
     n_experts = len(work.values) // 2
-    for design in work.designs:
+    for t in range(work.n_blocks):
+        design = work.designs[t % len(work.designs)]
         np.dot(work.coef, design, out=work.values)
         np.exp(work.values[:n_experts], out=work.values[n_experts:])
 

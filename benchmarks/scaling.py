@@ -88,8 +88,8 @@ def threads(it: Problem, rounds: int) -> list[Row]:
 
 
 def measured(quick: bool) -> Tables:
-    rounds = 3 if quick else 5
-    small = 5_000 if quick else 100_000
+    rounds = 2 if quick else 5
+    small = 2_000 if quick else 100_000
     most = 20_000 if quick else 10_000_000
     tables: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -100,9 +100,9 @@ def measured(quick: bool) -> Tables:
         tables["Rows (20 columns, K=8; the most from a file)"] = table("rows", by_rows, rounds)
         del by_rows
     n = small
-    columns = (5, 10, 20, 40, 80)
+    columns = (5, 20) if quick else (5, 10, 20, 40, 80)
     tables[f"Columns ({n:,} rows, K=8)"] = table("columns", {p: gaussian(n, p, 8, alpha=1e-2) for p in columns}, rounds)
-    experts = (2, 4, 8, 16, 32)
+    experts = (2, 8) if quick else (2, 4, 8, 16, 32)
     tables[f"Experts ({n:,} × 20)"] = table("experts", {k: gaussian(n, 20, k, alpha=1e-2) for k in experts}, rounds)
     it = gaussian(n, 20, 16, alpha=1e-2)
     trees = {1: 16, 2: (4, 4), 4: (2, 2, 2, 2)}
