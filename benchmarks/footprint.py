@@ -1,6 +1,6 @@
 """Memory of a fit, in a process of its own: the most beyond what stood there before, in units of X.
 
-Runs are ended after 20 passes: memory is the same in every pass.
+Runs are ended after 5 passes: memory is the same in every pass.
 
 python -m benchmarks.footprint ROWS COLUMNS EXPERTS THREADS        one fit, as JSON
 """
@@ -40,7 +40,7 @@ def rows(n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def one(n_rows: int, n_columns: int, n_experts: int, n_jobs: int) -> dict[str, float]:
     """Fit once, and tell; the kernels and libraries are loaded before."""
     warnings.simplefilter("ignore")
-    model = MoERegressor(n_experts, max_iter=20, random_state=0, n_jobs=n_jobs)
+    model = MoERegressor(n_experts, max_iter=5, random_state=0, n_jobs=n_jobs)
     model.fit(*rows(50 * n_experts, n_columns))
     X, y, weight = rows(n_rows, n_columns)
     before = memory("self", "VmRSS")

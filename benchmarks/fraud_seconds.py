@@ -6,24 +6,19 @@ simulated rows of the size of a portfolio of motor policies. All on one thread.
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from skmoe import MoEClassifier
 from skmoe.datasets import make_moe_classification
 from skmoe.families import Bernoulli
 
+from . import cards
 from .data import RareClass, rare_class
-from .predict import boosting
 from .problems import Problem, path, problem
 from .report import Row, Tables
 from .timing import seconds_of
@@ -38,15 +33,11 @@ def card_problem(data: RareClass) -> Problem:
 
 
 def rare_problem(n_rows: int) -> Problem:
-    """Simulated rows of which some 7 % are of the rare class."""
-    X, y = make_moe_classification(n_rows, 23, n_experts=3, class_scale=2.0, gate_scale=2.0, random_state=0)
-    rng = np.random.default_rng(0)
-    rare = y == (1 if y.mean() < 0.5 else 0)
-    keep = ~rare | (rng.random(n_rows) < 0.075 * (~rare).sum() / rare.sum())
-    X, y = X[keep], rare[keep]
-    some = rng.integers(len(y), size=n_rows)  # rows drawn again, so that there are as many as before
-    X = X[some] + 0.1 * rng.standard_normal((n_rows, X.shape[1]))
-    return problem(X, y[some].astype(float), 3, Bernoulli(), alpha=1.0)
+    """Simulated rows of which 7 % are of the rare class."""
+    X, y = make_moe_classification(4 * n_rows, 23, n_experts=3, class_scale=2.0, gate_scale=2.0, random_state=0)
+    n_rare = round(0.07 * n_rows)
+    rows = np.sort(np.concatenate([np.flatnonzero(y == 0)[: n_rows - n_rare], np.flatnonzero(y == 1)[:n_rare]]))
+    return problem(X[rows], y[rows].astype(float), 3, Bernoulli(), alpha=1.0)
 
 
 def to_optimum(name: str, it: Problem, starts: int) -> Row:
@@ -67,22 +58,11 @@ def to_optimum(name: str, it: Problem, starts: int) -> Row:
     }
 
 
-def models(quick: bool) -> dict[str, Any]:
-    settings = {"alpha": 1.0, "gate_alpha": 1.0, "max_iter": 20 if quick else 300, "tol": 0.1, "random_state": 0}
-    return {
-        "mixture, average of five, K=8": MoEClassifier(8, combine_inits="average", **settings),
-        "mixture, one start, K=8": MoEClassifier(8, n_init=1, move_budget=0, **settings),
-        "boosting, 200 trees of 15 leaves": boosting(HistGradientBoostingClassifier),
-        "random forest, 300 trees": RandomForestClassifier(30 if quick else 300, random_state=0),
-        "logistic regression, standardised": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
-    }
-
-
 def precision(data: RareClass, quick: bool) -> list[Row]:
     """Weighted average precision of the test rows, means over splits; seconds are medians."""
     splits = data.splits[: 1 if quick else 5]
     table: list[Row] = []
-    for name, model in models(quick).items():
+    for name, model in cards.models(quick).items():
         found = np.array([_split(model, data, *split) for split in splits])
         table.append(
             {
@@ -97,13 +77,12 @@ def precision(data: RareClass, quick: bool) -> list[Row]:
 
 
 def _split(model: Any, data: RareClass, train: np.ndarray, test: np.ndarray) -> tuple[float, float, float]:
-    model = clone(model)
-    weight = data.weight[train] / data.weight[train].mean()
-    last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
-    fit = seconds_of(lambda: model.fit(data.X[train], data.y[train], **{last: weight}))
-    predict: Callable[[], Any] = lambda: model.predict_proba(data.X[test])  # noqa: E731
-    seconds = np.median([seconds_of(predict) for _ in range(5)])
-    score = average_precision_score(data.y[test], predict()[:, 1], sample_weight=data.weight[test])
+    began = time.perf_counter()
+    model = cards.fitted(model, data, train)
+    fit = time.perf_counter() - began
+    proba = model.predict_proba(data.X[test])[:, 1]
+    seconds = np.median([seconds_of(partial(model.predict_proba, data.X[test])) for _ in range(5)])
+    score = average_precision_score(data.y[test], proba, sample_weight=data.weight[test])
     return float(score), fit, 1e6 * float(seconds) / len(test)
 
 

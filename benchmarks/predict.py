@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
 
-from skmoe import MoEClassifier, MoERegressor
+from skmoe import MoERegressor
 from skmoe.datasets import make_moe_regression
 
+from . import cards
 from .data import rare_class
 from .limit import Blocks, blocks
 from .report import Row, Tables
 from .timing import alternated, ratio
-
-
-def boosting(kind: Callable[..., Any]) -> Any:
-    """As tuned by hand for card fraud."""
-    return kind(
-        learning_rate=0.05, max_leaf_nodes=15, max_iter=200, l2_regularization=1.0, early_stopping=False, random_state=0
-    )
 
 
 def unavoidable(work: Blocks) -> None:
@@ -48,7 +41,7 @@ def throughput(functions: dict[str, Callable[[], Any]], n_rows: int, own: str, r
         {
             "what": name,
             "million rows a second": n_rows / float(np.median(s)) / 1e6,
-            f"seconds, {own} over it": ratio(seconds[own], s),
+            f"{own}: seconds over its": ratio(seconds[own], s),
         }
         for name, s in seconds.items()
     ]
@@ -59,7 +52,7 @@ def regression(quick: bool) -> list[Row]:
     X, y = make_moe_regression(n_rows, 20, n_experts=8, noise=0.5, random_state=0)
     some = slice(0, 5_000)
     mixture = MoERegressor(8, n_init=1, max_iter=30, move_budget=0, random_state=0)
-    line, trees = LinearRegression(), boosting(HistGradientBoostingRegressor)
+    line, trees = LinearRegression(), cards.boosting(HistGradientBoostingRegressor)
     for model in (mixture, line, trees):
         model.fit(X[some], y[some])
     work = blocks(n_rows, 21, 8, cached=True)
@@ -84,27 +77,18 @@ def _of_fewer(row: Row, n_rows: int) -> Row:
     return {name: value * share if isinstance(value, float) else value for name, value in row.items()}
 
 
-def cards(quick: bool) -> list[Row]:
+def classification(quick: bool) -> list[Row]:
     data = rare_class("creditcard_ulb")
-    train = data.splits[0][0]
-    X, y, weight = data.X[train], data.y[train], data.weight[train] / data.weight[train].mean()
-    settings = {"alpha": 1.0, "gate_alpha": 1.0, "max_iter": 20 if quick else 300, "tol": 0.1, "random_state": 0}
-    average = MoEClassifier(8, combine_inits="average", **settings)
-    one = MoEClassifier(8, n_init=1, **settings, move_budget=0)
-    trees, line = boosting(HistGradientBoostingClassifier), make_pipeline(StandardScaler(), LogisticRegression())
-    for model in (average, one, trees):
-        model.fit(X, y, sample_weight=weight)
-    line.fit(X, y, logisticregression__sample_weight=weight)
-    functions: dict[str, Callable[[], Any]] = {
-        "boosting, 200 trees of 15 leaves": lambda: trees.predict_proba(data.X),
-        "average of five mixtures, 40 experts": lambda: average.predict_proba(data.X),
-        "one mixture, K=8": lambda: one.predict_proba(data.X),
-        "logistic regression, standardised": lambda: line.predict_proba(data.X),
-    }
-    return throughput(functions, len(data.X), "boosting, 200 trees of 15 leaves", 3 if quick else 7)
+    chosen = {name: model for name, model in cards.models(quick).items() if name != cards.FOREST}
+    fits = {name: cards.fitted(model, data, data.splits[0][0]) for name, model in chosen.items()}
+    functions = {name: partial(model.predict_proba, data.X) for name, model in fits.items()}
+    return throughput(functions, len(data.X), cards.BOOSTING, 3 if quick else 7)
 
 
 def measured(quick: bool) -> Tables:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {"Regression, 20 columns": regression(quick), "Card fraud, 31,676 × 30, predict_proba": cards(quick)}
+        return {
+            "Regression, 20 columns": regression(quick),
+            "Card fraud, 31,676 × 30, predict_proba": classification(quick),
+        }
