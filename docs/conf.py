@@ -101,7 +101,7 @@ html_title = "skmoe"
 html_static_path = ["_static"]
 html_css_files = ["skmoe.css"]
 html_show_sourcelink = False
-html_sidebars = {"install": [], "model": [], "fraud": [], "benchmarks": [], "glossary": []}
+html_sidebars = {"install": [], "model": [], "fraud": [], "benchmarks": [], "speed": [], "glossary": []}
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +20,8 @@ from ._criteria import Criteria
 from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._readable import Readable
-from ._validation import check_enough_rows, check_labels_of_experts, check_X
+from ._streaming import Streaming
+from ._validation import check_enough_rows, check_labels_of_experts, check_storage, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
 from .fitted_tree import described
@@ -36,7 +37,7 @@ from .training.growth import Growth, grown
 from .training.loop import Run, Settings
 from .training.search import Found, search
 from .training.stacking import stacked
-from .training.starts import STARTS
+from .training.starts import DENSE, STARTS
 from .training.watch import Printed, Watch, Watches
 from .training_rows import TrainingRows
 from .tree import Tree
@@ -50,7 +51,7 @@ class Plan(NamedTuple):
     carry_out: Callable[..., Found]
 
 
-class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
+class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `MoERegressor` and `MoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -81,8 +82,13 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training."""
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training.
+
+        Where classes are given, those are the classes, and of each of them there is a row.
+        """
 
     @abstractmethod
     def _check_coded(self, y: Any) -> np.ndarray:
@@ -110,8 +116,9 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers without gaps. Units do not matter: columns are standardised inside.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Numbers without gaps. Units do not matter: columns are standardised inside. Sparse matrices stay sparse; all
+            but CSR are converted to it.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor; names are taken from a dataframe.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -139,7 +146,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             warn(self._fit_around(X, y, sample_weight, init_labels))
             return self
         fresh = copy.copy(self)
-        for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members")]:
+        for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members", "_streams")]:
             delattr(fresh, name)
         troubles = fresh._fit(
             X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
@@ -150,7 +157,13 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
     @with_callbacks
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, init_labels: Any, previous: list[FittedMixture]
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        init_labels: Any,
+        previous: list[FittedMixture],
+        classes: Any = None,
     ) -> list[Trouble]:
         """Set the fitted attributes; returns what there is to warn of."""
         growth = growth_of(self.n_experts)
@@ -161,7 +174,8 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree, _, _, leaves = tree.canonical()  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
-        X, coded, weight, factor = self._check_training(X, y, sample_weight)
+        X, coded, weight, factor = self._check_training(X, y, sample_weight, classes)
+        self._check_storage(X)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
         seen = None
@@ -185,6 +199,19 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
             watch.finish()
         mass = self.expert_share_ * len(runs) * task.rows.total
         return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter)
+
+    def _check_storage(self, X: np.ndarray) -> None:
+        """ValueError where X is sparse and the gate or a start cannot work on it."""
+        starts = [] if hasattr(self.init, "fit") or isinstance(self.init, dict) else np.atleast_1d(self.init).tolist()
+        for start in DENSE.intersection(starts):
+            check_storage(X, True, f"init={start!r}", "use init='auto'")
+        check_storage(X, self._gate().dense, f"gate={self.gate!r}", "use gate='softmax'")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        gate = GATES[self.gate](0.0) if isinstance(self.gate, str) and self.gate in GATES else self.gate
+        tags.input_tags.sparse = not getattr(gate, "dense", False)
+        return tags
 
     def _mixture(self, tree: Tree, coded: np.ndarray, weight: np.ndarray) -> Mixture:
         experts = self._experts(tree)
@@ -282,6 +309,7 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
         self.n_parameters_ = fitted.mixture.n_free(fitted.params)
         self.log_likelihood_ = said.log_likelihood
         self.expert_share_ = said.trained / said.trained.sum()
+        self.weight_seen_ = rows.rows.total
         self.objective_ = best.objective
         self.decrement_ = best.decrement
         self.history_ = best.history
@@ -310,7 +338,10 @@ class MixtureOfExperts(Readable, Modular, Criteria, CallbackSupportMixin, BaseEs
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return check_X(self, X)
+        X = check_X(self, X)
+        for gate in self._fitted.mixture.gates:
+            check_storage(X, gate.dense, f"the gate of this fit, {gate!r},", "fit anew with gate='softmax'")
+        return X
 
     def _reading(self, X: Any, top_k: int | None = None) -> Reading:
         """What the fitted mixture says of rows, in this thread or several."""

@@ -160,6 +160,7 @@ class Modular:
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
+        fresh.__dict__.pop("_streams", None)  # what a stream knew is not of this mixture
         fresh._report(Found([run], [run], [], float(run.n_passes)))
         fresh._conclude([run], TrainingRows(rows, coded[seen], weight[seen]), np.ones(1))
         mass = fresh.expert_share_ * rows.total

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from numbers import Integral
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from .rows.row_source import RowSource
+from .rows.sparse import SparseRows
 
 
 def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
     """X for prediction: finite numbers (n_rows, n_features), float32 or float64, the columns those of fit; a source of
-    rows stays one."""
+    rows stays one, and of sparse X it is `SparseRows`."""
     if isinstance(X, RowSource):
         return _finite_X(_like_fit(estimator, X), estimator)
     _refuse_times(X, "X")
@@ -24,8 +26,8 @@ def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
-    """X and y for training: finite X, float32 or float64, or a source of rows, and y as floats (``numeric``), (n_rows,)
-    or with several outputs (n_rows, n_outputs), or as labels (n_rows,)."""
+    """X and y for training: finite X, float32 or float64 (`SparseRows` of sparse X), or a source of rows, and y as
+    floats (``numeric``), (n_rows,) or with several outputs (n_rows, n_outputs), or as labels (n_rows,)."""
     _refuse_times(X, "X")
     if y is not None:
         y = check_numbers(y) if numeric else check_labels(y)
@@ -79,7 +81,8 @@ def check_n_samples(n_samples: Any) -> int:
 
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Weights (n_rows,), not negative, not all zero; ones for None."""
-    weight: np.ndarray = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    table = np.broadcast_to(0.0, X.shape)  # of X only the number of rows is of interest here
+    weight: np.ndarray = _check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True)
     if not (weight > 0).any():
         raise ValueError(
             "sample_weight is zero for every row, so there is nothing to fit. Pass positive weights, or None."
@@ -126,13 +129,23 @@ def check_enough_rows(X: np.ndarray, weight: np.ndarray, n_experts: int) -> int:
         )
     if n_rows > 10 * n_experts + 100:  # counting distinct rows of a large table is not worth its time
         return n_rows
-    return len(np.unique(X[weight > 0], axis=0))
+    seen = X[weight > 0]
+    return seen.n_distinct() if isinstance(seen, SparseRows) else len(np.unique(seen, axis=0))
+
+
+def check_storage(X: np.ndarray, dense: bool, what: str, ways_out: str) -> None:
+    """Raise ValueError where X is sparse and something, ``what``, needs dense columns."""
+    if dense and isinstance(X, SparseRows):
+        raise ValueError(
+            f"X is a sparse matrix of shape {X.shape}, and {what} needs a dense array. Pass X.toarray() where it fits "
+            f"into memory, or {ways_out}."
+        )
 
 
 #: How dataframes spell the types of dates, times, durations and periods.
 _TIMES = ("Datetime", "Duration", "Date", "Time", "period")
 #: Columns of float32 are not copied: they are widened where they are standardised, some rows at a time.
-_TABLE: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "accept_sparse": False}
+_TABLE: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "accept_sparse": "csr"}
 
 
 def _numbers(validate: Any) -> Any:
@@ -144,7 +157,7 @@ def _numbers(validate: Any) -> Any:
             raise
         raise ValueError(
             f"X holds text ({error}). Encode such columns first, for example with "
-            "OneHotEncoder(sparse_output=False, handle_unknown='ignore') in a ColumnTransformer."
+            "OneHotEncoder(handle_unknown='ignore') in a ColumnTransformer."
         ) from error
 
 
@@ -184,7 +197,9 @@ _BLOCK_ROWS = 2**16
 
 
 def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
-    """X, where all its entries are finite."""
+    """X, where all its entries are finite; of sparse X `SparseRows`."""
+    if issparse(X):
+        return _finite_entries(X, estimator)
     firsts = range(0, len(X), _BLOCK_ROWS)
     # One sum of each block finds out; only where that fails are rows and columns looked for.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -192,7 +207,19 @@ def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
     found = [part for first in suspects if (part := _not_finite(X, first)).size]
     if not found:
         return X
-    bad = np.concatenate(found)
+    _refuse(np.concatenate(found), X, estimator)
+
+
+def _finite_entries(X: Any, estimator: BaseEstimator) -> SparseRows:
+    """The same of a sparse matrix."""
+    at = np.flatnonzero(~np.isfinite(X.data))
+    if at.size:
+        _refuse(_entries(np.searchsorted(X.indptr, at, side="right") - 1, X.indices[at], X.data[at]), X, estimator)
+    return _canonical(X)
+
+
+def _refuse(bad: np.ndarray, X: Any, estimator: BaseEstimator) -> NoReturn:
+    """Say where entries are not finite."""
     row, j = int(bad["row"][0]), int(bad["column"][0])
     names = getattr(estimator, "feature_names_in_", None)
     column = str(j) if names is None else repr(names[j])
@@ -209,11 +236,16 @@ def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
 
 
 def _not_finite(X: Any, first: int) -> np.ndarray:
-    """Row, column, and whether it is a gap (NaN), of all entries of a block that are not finite."""
+    """The entries of a block that are not finite."""
     block = X[first : first + _BLOCK_ROWS]
     rows, columns = np.nonzero(~np.isfinite(block))
+    return _entries(first + rows, columns, block[rows, columns])
+
+
+def _entries(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Row, column, and whether it is a gap (NaN), of entries."""
     found = np.empty(len(rows), dtype=[("row", np.intp), ("column", np.intp), ("gap", bool)])
-    found["row"], found["column"], found["gap"] = first + rows, columns, np.isnan(block[rows, columns])
+    found["row"], found["column"], found["gap"] = rows, columns, np.isnan(values)
     return found
 
 
@@ -242,3 +274,11 @@ def _like_fit(estimator: BaseEstimator, X: RowSource) -> RowSource:
             f"{estimator.n_features_in_} features as input. Pass columns=."
         )
     return X
+
+
+def _canonical(X: Any) -> SparseRows:
+    """Compressed rows whose columns rise and are named once each; the user's matrix stays as it is."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return SparseRows(X)

@@ -49,6 +49,33 @@ class Block(ABC):
         """Parameters that raise the expected objective; one Newton step unless there is a closed form."""
         return add(params, self.precondition(params, sums, self.gradient(params, sums)))
 
+    # -- sums of rows that are gone --------------------------------------------------------------------------
+
+    def recentred(self, sums: Any, old: Any, new: Any) -> Any:
+        """Sums with information, gathered at old parameters, as they would be at new ones if masses stayed.
+
+        Exact where the expected log-likelihood is a quadratic form of the sums, else its quadratic model: the
+        information stays and the score moves with it.
+        """
+        raise TypeError(f"{type(self).__name__} has no recentred(sums, old, new), so it cannot stream.")
+
+    def gain(self, sums: Any, old: Any, new: Any) -> float:
+        """What the expected log-likelihood, of which these are sums at old parameters, gains on the way to new ones.
+
+        Its gradient in the new parameters is that of `recentred` sums.
+        """
+        raise TypeError(f"{type(self).__name__} has no gain(sums, old, new), so it cannot stream.")
+
+    def balanced(self, params: Any, sums: Any) -> Any:
+        """Sums of the same mass and information, of which these parameters are the optimum."""
+        raise TypeError(f"{type(self).__name__} has no balanced(params, sums), so it cannot stream.")
+
+    @property
+    def streams(self) -> bool:
+        """Whether sums of rows that are gone can be moved to new parameters."""
+        kind = type(self)
+        return not any(getattr(kind, verb) is getattr(Block, verb) for verb in ("recentred", "gain", "balanced"))
+
     def damped(self) -> Self:
         """This block with shorter steps, for fits on fewer rows than parameters.
 
@@ -56,6 +83,14 @@ class Block(ABC):
         far that the path of a run follows rounding errors.
         """
         return self
+
+    def rough(self, params: Any) -> bool:
+        """Whether the information of this block is a diagonal, because coefficients are many.
+
+        Its steps then are directions to search along, no more: M-steps are not exact, and the memory has to learn how
+        columns lean on each other.
+        """
+        return False
 
     @abstractmethod
     def n_free(self, params: Any) -> int:

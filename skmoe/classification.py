@@ -17,6 +17,9 @@ from .experts import BinaryExpert, ClassExpert, Expert
 from .responses import ClassShares
 from .tree import Tree
 
+#: Rows that a class without rows in the first batch of a stream begins with.
+_ABSENT = 0.5
+
 
 class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     r"""Mixture of logistic experts for classification.
@@ -148,6 +151,10 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
+    weight_seen_ : float
+        Sum of the weights that trained, in `partial_fit` of all batches.
+    n_batches_ : int
+        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
     members_ : list of MoEClassifier
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)
@@ -233,10 +240,33 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
-    def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    def _check_streams(self, classes: Any) -> None:
+        super()._check_streams(classes)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
+                "class_weight as a dict, or pass sample_weight."
+            )
+        known = self.classes_ if hasattr(self, "_members") else None
+        if known is None and classes is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit, because a batch may lack some: give all "
+                "labels that will ever come, such as np.unique(y) of all rows."
+            )
+        if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(
+                f"classes={classes!r} are not those of the first call, {known}. Leave classes out, or begin anew with "
+                "a clone of this estimator."
+            )
+
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
         X, y = check_X_y(self, X, y, numeric=False)
         check_classification_targets(y)
         weight = check_weight(sample_weight, X)
+        if classes is not None:
+            return self._check_first_batch(X, y, weight, np.unique(check_labels(classes)))
         self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) < 2:
             raise ValueError(
@@ -244,6 +274,23 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
+
+    def _check_first_batch(
+        self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, classes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+        """Rows of a first batch, and of every class that has none a part of a row in their middle.
+
+        Without it the odds of such a class would be zero, and when it comes no step could be told from its curvature.
+        """
+        if len(classes) < 2:
+            raise ValueError(f"MoEClassifier needs at least 2 classes, but classes holds {len(classes)}.")
+        self.classes_ = classes
+        codes = self._codes(y)
+        absent = np.setdiff1d(np.arange(len(classes)), codes[weight > 0])
+        middle = np.average(X, axis=0, weights=weight)
+        X = np.concatenate([X, np.tile(middle, (len(absent), 1))])
+        codes, weight = np.append(codes, absent), np.append(weight, np.full(len(absent), _ABSENT))
         return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
 
     def _class_factor(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -261,13 +308,16 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
         return self._class_factor(coded[:, 0].astype(np.intp), weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        y = check_labels(y)
+        return self._codes(check_labels(y))[:, None].astype(np.float64)
+
+    def _codes(self, y: np.ndarray) -> np.ndarray:
+        """Numbers of the classes of labels (n_rows,)."""
         known = np.isin(y, self.classes_)
         if not known.all():
             raise ValueError(
                 f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {self.classes_}."
             )
-        return np.searchsorted(self.classes_, y)[:, None].astype(np.float64)
+        return np.searchsorted(self.classes_, y)
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         return BinaryExpert(alpha=self.alpha) if len(self.classes_) == 2 else ClassExpert(self.alpha)

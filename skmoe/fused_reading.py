@@ -17,7 +17,7 @@ from . import kernels
 from .fused import routes
 from .kernels import codes
 from .reading import Reading
-from .rows.tiles import tile_rows
+from .rows.tiles import tile_rows, unwritable
 from .rows.workers import mapped
 from .training.restarts import held_to_one_thread
 
@@ -100,13 +100,14 @@ class FusedReading(Reading):
         n_tile = min(tile_rows(max(len(gate.index), len(expert.index)) + 1), n_rows)
 
         def part(first: int) -> None:
-            X = np.asarray(self.X[first : first + _PART_ROWS]).view()
-            X.flags.writeable = False  # compiled code is compiled once for what is not to be written
-            for start in range(0, len(X), _TILES * n_tile):
-                some = X[start : start + _TILES * n_tile]
+            last = min(first + _PART_ROWS, n_rows)
+            X = unwritable(self.X[first:last])
+            for start in range(first, last, _TILES * n_tile):
+                place = slice(start, min(start + _TILES * n_tile, last))
+                some = X[place.start - first : place.stop - first]
                 experts = expert.tiled(some, n_tile)
                 gates = experts if gate is expert else gate.tiled(some, n_tile)
-                read(kernels.predict.Tiles(gates, experts), slice(first + start, first + start + len(some)))
+                read(kernels.predict.Tiles(gates, experts), place)
 
         with nullcontext() if n_rows <= _FEW else held_to_one_thread():
             for _ in mapped(part, range(0, n_rows, _PART_ROWS), self.n_jobs):

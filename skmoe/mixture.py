@@ -119,6 +119,15 @@ class Mixture:
         """Whether any block keeps training to EM."""
         return any(block.em_only for block in self._blocks())
 
+    @property
+    def cannot_stream(self) -> list[Block]:
+        """Blocks whose sums cannot follow the parameters once the rows are gone."""
+        return [block for block in self._blocks() if not block.streams]
+
+    def rough(self, params: Params) -> bool:
+        """Whether the information of any block is a diagonal (see `skmoe.block.Block.rough`)."""
+        return any(b.rough(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))
+
     # -- rows ------------------------------------------------------------------------------------------------
 
     def forward(self, params: Params, chunk: Chunk) -> Forward:
@@ -199,7 +208,7 @@ class Mixture:
 
         if responsibilities is not None:
             return gathered(rows, responsibilities)
-        if self._fusable:
+        if self._fusable and rows.fusable:
             fused = FusedPass(self, params, rows.n_gate_coef, information)
             with np.errstate(over="ignore", invalid="ignore"):
                 return Sums(*fused.sums(rows))
@@ -236,9 +245,8 @@ class Mixture:
     def _record(self, parts: list) -> Params:
         return Params(tuple(parts[: len(self.gates)]), tuple(parts[len(self.gates) :]))
 
-    def _spend(self, verb: str, params: Params, sums: Sums, *vectors: Params) -> Params:
-        """A verb of every block on its own parameters, sums and vectors."""
-        records: tuple[Params | Sums, ...] = (params, sums, *vectors)
+    def _spend(self, verb: str, *records: Params | Sums) -> Params:
+        """A verb of every block on its own parts of records of parameters, sums and vectors."""
         flat = [(*record.gates, *record.experts) for record in records]
         return self._record([getattr(b, verb)(*args) for b, *args in zip(self._blocks(), *flat, strict=True)])
 
@@ -257,6 +265,16 @@ class Mixture:
 
     def m_step(self, params: Params, sums: Sums) -> Params:
         return self._spend("m_step", params, sums)
+
+    def recentred(self, sums: Sums, old: Params, new: Params) -> Sums:
+        """Sums with information, gathered at old parameters, as they would be at new ones if masses stayed."""
+        moved, gains = self._spend("recentred", sums, old, new), self._spend("gain", sums, old, new)
+        gain = sum((*gains.gates, *gains.experts))
+        return Sums(sums.log_likelihood + gain, sums.weight, moved.gates, moved.experts)
+
+    def balanced(self, params: Params, sums: Sums) -> Sums:
+        """Sums of the same mass and information, of which these parameters are the optimum."""
+        return sums._replace(**self._spend("balanced", params, sums)._asdict())
 
     def n_free(self, params: Params) -> int:
         return sum(b.n_free(p) for b, p in zip(self._blocks(), (*params.gates, *params.experts), strict=True))

@@ -16,6 +16,7 @@ from .records import stacked
 from .rows.chunk import CHUNK_ROWS
 from .rows.columns import Columns
 from .rows.source import Rows, array_rows
+from .rows.sparse import SparseRows
 from .tree import Tree
 
 #: What a reader is given of some rows: log prior (n_experts, n_rows), and the experts' distributions.
@@ -53,11 +54,12 @@ class FittedMixture:
         return np.concatenate([reader(*self.view(X[first : first + CHUNK_ROWS], top_k)) for first in starts])
 
     def reading(self, X: np.ndarray, top_k: int | None = None, n_jobs: int | None = None) -> Reading:
-        """What the mixture says of rows: in compiled code where that knows all blocks.
+        """What the mixture says of rows: in compiled code where that knows all blocks, and how the rows are stored.
 
         This is the one place where it is decided who reads.
         """
-        return (FusedReading if readable(self) else Reading)(self, X, top_k, n_jobs)
+        fused = readable(self) and not isinstance(X, SparseRows)
+        return (FusedReading if fused else Reading)(self, X, top_k, n_jobs)
 
     def evaluate(self, X: np.ndarray, y: np.ndarray) -> Evaluation:
         """Log density and responsibilities of rows with their responses (n_rows, n_outputs)."""
@@ -84,7 +86,7 @@ class FittedMixture:
 
     def gate_slopes(self, x: np.ndarray) -> np.ndarray:
         """Slopes (n_branches, n_features) of the gates' log-odds at a point, in the order of ``tree.branches``."""
-        z = self.gate.design(x[None]).columns[1:, 0]
+        z = (x[self.gate.index] - self.gate.units.center) * self.gate.units.inverse
         slopes = [gate.slopes(params, z) for gate, params in zip(self.mixture.gates, self.params.gates, strict=True)]
         return self.gate.spread(np.concatenate(slopes) / self.gate.units.scale)
 

@@ -11,24 +11,35 @@ from . import kernels
 _SMALLEST_PIVOT = 1e-7
 #: Eigenvalues below this fraction of the largest are taken for zero.
 _SMALLEST_EIGENVALUE = 1e-13
+#: Entries of a diagonal up to this are zero: the column does not vary, and nothing pulls at its coefficient.
+_NO_DIAGONAL = 1e-300
 #: Up to this size one call of compiled code for many systems is faster than LAPACK for each.
 _SMALL = 48
 
 
-def solve_information(information: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """``information^-1 vector`` for a symmetric positive semi-definite matrix; minimum norm where it is singular.
+def solve_information(information: np.ndarray, vector: np.ndarray, ridge: np.ndarray | float = 0.0) -> np.ndarray:
+    """``(information + ridge)^-1 vector`` for a symmetric positive semi-definite matrix, or for its diagonal; minimum
+    norm where it is singular.
 
     Cholesky where it can be trusted, else the eigenvalue decomposition; never raises `LinAlgError`.
 
     Parameters
     ----------
-    information : ndarray of shape (..., n, n)
+    information : ndarray of shape (..., n, n), or (..., n)
+        A diagonal has as many axes as the vector.
     vector : ndarray of shape (..., n)
+    ridge : ndarray that goes with vector, or float
+        What is added to the diagonal.
     """
     n = vector.shape[-1]
     if not vector.size:
         return vector
-    matrices, vectors = information.reshape(-1, n, n), np.ascontiguousarray(vector.reshape(-1, n))
+    if information.ndim == vector.ndim:
+        diagonal = np.broadcast_to(information + ridge, vector.shape)
+        return np.divide(vector, diagonal, out=np.zeros(vector.shape), where=diagonal > _NO_DIAGONAL)
+    matrices = (information + np.zeros((*vector.shape, 1))).reshape(-1, n, n)
+    np.einsum("sii->si", matrices)[:] += np.broadcast_to(ridge, vector.shape).reshape(-1, n)
+    vectors = np.ascontiguousarray(vector.reshape(-1, n))
     solutions, pivots = np.empty_like(vectors), np.empty(len(vectors))
     if n <= _SMALL:
         kernels.cholesky.solve(matrices.copy(), vectors, solutions, pivots)
@@ -38,6 +49,13 @@ def solve_information(information: np.ndarray, vector: np.ndarray) -> np.ndarray
     for s in np.flatnonzero(~(pivots > _SMALLEST_PIVOT)).tolist():
         solutions[s] = _minimum_norm(matrices[s], vectors[s])
     return solutions.reshape(vector.shape)
+
+
+def times(information: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """``information @ vector`` for a matrix, or for its diagonal, which has as many axes as the vector."""
+    if information.ndim == vector.ndim:
+        return np.asarray(information * vector)
+    return np.asarray(np.einsum("...ij,...j->...i", information, vector))
 
 
 def _by_lapack(matrix: np.ndarray, vector: np.ndarray) -> tuple[np.ndarray, float]:

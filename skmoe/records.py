@@ -26,6 +26,20 @@ def add(a: Any, b: Any) -> Any:
     return a + b
 
 
+def scaled(record: Any, factor: float) -> Any:
+    """A record times a number; what is missing (None) stays missing."""
+    if record is None:
+        return None
+    if isinstance(record, tuple):
+        return _like(record, [scaled(part, factor) for part in record])
+    return record * factor
+
+
+def complete(record: Any) -> bool:
+    """Whether nothing is missing (None)."""
+    return all(map(complete, record)) if isinstance(record, tuple) else record is not None
+
+
 def ravel(record: Any) -> np.ndarray:
     """The coordinates of a record as one vector, in the order of its fields."""
     leaves: list[np.ndarray] = []

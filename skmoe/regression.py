@@ -162,6 +162,10 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
+    weight_seen_ : float
+        Sum of the weights that trained, in `partial_fit` of all batches.
+    n_batches_ : int
+        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
     members_ : list of MoERegressor
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)
@@ -260,7 +264,17 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_training(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    def _check_streams(self, classes: Any) -> None:
+        if classes is not None:
+            raise ValueError(
+                f"classes={classes!r} has no meaning for MoERegressor, which predicts numbers. Leave it out (weights "
+                "are passed by name, sample_weight=...); for labels use MoEClassifier."
+            )
+        super()._check_streams(classes)
+
+    def _check_training(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
         X, checked = check_X_y(self, X, y, numeric=True)
         weight = check_weight(sample_weight, X)
         coded = checked.reshape(len(X), -1)

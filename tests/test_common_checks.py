@@ -9,6 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -64,7 +65,8 @@ def test_tags_excuse_nothing(estimator):
     assert not tags._skip_test
     assert not (tags.regressor_tags or tags.classifier_tags).poor_score
     assert not tags.input_tags.allow_nan
-    assert not tags.input_tags.sparse
+    assert tags.input_tags.sparse
+    assert not get_tags(clone(estimator).set_params(gate="gaussian")).input_tags.sparse
     if tags.classifier_tags:
         assert tags.classifier_tags.multi_class
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skmoe.records import add, ravel, same_kind, unravel
+from skmoe.records import add, ravel, same_kind, scaled, unravel
 
 
 class Inner(NamedTuple):
@@ -32,6 +32,13 @@ VECTOR = [0, 1, 2, 3, 4, 5, 10, 20, 21, 22, 30]
 def test_ravel_takes_fields_in_order():
     assert_array_equal(ravel(record()), VECTOR)
     assert ravel(()).shape == (0,)
+
+
+def test_scaled_records_keep_what_is_missing():
+    twice = scaled(Outer(record().first, (None, 3.0)), 2)
+    assert_array_equal(twice.first.a, 2 * record().first.a)
+    assert twice.rest == (None, 6.0)
+    assert type(twice) is Outer
 
 
 def test_unravel_is_the_inverse():

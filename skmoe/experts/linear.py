@@ -11,9 +11,9 @@ import numpy as np
 from ..families.links import Link, Linked
 from ..families.protocol import Family, Theta, totals
 from ..fused import Gathered
-from ..newton import solve_information
+from ..newton import solve_information, times
 from ..rows.chunk import Response
-from ..rows.design import Design, Standardizer
+from ..rows.design import Design, Standardizer, crossed
 from .linear_predictive import LinearPredictive
 from .protocol import Expert, ExpertForward
 
@@ -38,7 +38,8 @@ class LinearSums(NamedTuple):
     """Sums in the family's own parameters; links and ridge come in when they are spent.
 
     ``mass`` (n_experts,), ``coef`` and ``shape`` scores like `LinearParams`, ``information`` of the coefficients
-    (n_experts, n_outputs, n_coef, n_coef), ``curvature`` of the shapes; the last two are None after a score-only pass.
+    (n_experts, n_outputs, n_coef, n_coef), or its diagonal (n_experts, n_outputs, n_coef) where coefficients are many,
+    ``curvature`` of the shapes; the last two are None after a score-only pass. Outputs may share one information.
     """
 
     mass: np.ndarray
@@ -163,8 +164,9 @@ class LinearExpert(Expert):
     def _information(design: Design, mass: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         """Information of the coefficients; where the curvature is the same at every row, all outputs share one sum."""
         if curvature.shape[-1] == 1:
-            return design.gram(mass)[:, None] * curvature[..., None]
-        return design.gram(mass[:, None, :] * curvature)
+            shared = design.information(mass)[:, None]
+            return shared * (curvature if shared.ndim == 3 else curvature[..., None])
+        return design.information(mass[:, None, :] * curvature)
 
     # -- fused passes ----------------------------------------------------------------------------------------
 
@@ -240,10 +242,8 @@ class LinearExpert(Expert):
         ridge = np.full(n_coef, self.alpha)
         ridge[0] = 0.0
         lack = np.maximum(_LEAST_MASS - sums.mass, 0.0)
-        matrices = sums.information + np.zeros((*vector.coef.shape, 1))  # outputs may share one
-        diagonal = np.einsum("...ii->...i", matrices)
-        diagonal += self._precision(params)[..., None] * (ridge + lack[:, None, None])
-        coef = solve_information(matrices, vector.coef)
+        ridge = self._precision(params)[..., None] * (ridge + lack[:, None, None])
+        coef = solve_information(sums.information, vector.coef, ridge)
         _, first, second = self._linked(params)
         information = np.square(first) * sums.curvature
         information += np.maximum(-second * self._natural_shape(params, sums), 0.0)
@@ -251,11 +251,11 @@ class LinearExpert(Expert):
         return LinearParams(coef, vector.shape / np.maximum(information, smallest))
 
     def m_step(self, params: LinearParams, sums: LinearSums) -> LinearParams:
-        """One Newton step, which is exact for the coefficients given the scale; the scale in closed form."""
+        """One Newton step, which is exact for the coefficients given the scale, and then the scale in closed form."""
         move = self.precondition(params, sums, self.gradient(params, sums))
         coef = params.coef + move.coef
         shape = params.shape + _within(move.shape)
-        if self._scaled:
+        if self._scaled and not self.rough(params):
             shape[..., 0] = self._scale_step(params, sums, coef, move.coef)
         return LinearParams(coef, shape)
 
@@ -265,14 +265,68 @@ class LinearExpert(Expert):
         The new residual sum is the old one plus the quadratic form of the step, so
         ``s_new^2 / s_old^2 = (RSS_new + alpha ||b_new||^2) / (mass s_old^2)``.
         """
-        assert sums.information is not None
         mass = sums.mass[:, None]
-        quadratic = np.einsum("kqi,kqij,kqj->kq", move, sums.information, move) - 2 * (move * sums.coef).sum(axis=-1)
-        excess = sums.shape[..., 0] + quadratic + self._ridge(LinearParams(coef, params.shape))
+        excess = sums.shape[..., 0] + self._quadratic(sums, move) + self._ridge(LinearParams(coef, params.shape))
         ratio = 1 + excess / np.maximum(mass, _LEAST_MASS)
         log_scale = self._log_scale(params) + 0.5 * np.log(np.maximum(ratio, 1e-300))
         old = params.shape[..., 0]
         return old + _within(self.links[0].inverse(log_scale) - old)
+
+    # -- sums of rows that are gone --------------------------------------------------------------------------
+
+    def recentred(self, sums: LinearSums, old: LinearParams, new: LinearParams) -> LinearSums:
+        """Exact for Gaussian experts; for others of location and scale where the weights of residuals stay, too."""
+        assert sums.information is not None
+        assert sums.curvature is not None
+        move, tilt = self._moved(old, new)
+        coef, shape = sums.coef - self._bent(sums, move), sums.shape - sums.curvature * tilt
+        if not self._scaled:
+            return sums._replace(coef=coef, shape=shape)
+        ratio, squares = self._squares(sums, old, new, move)
+        shape[..., 0] = ratio * squares - sums.mass[:, None]
+        information = sums.information * ratio.reshape(ratio.shape + (1,) * (sums.information.ndim - 2))
+        return sums._replace(coef=coef * ratio[..., None], shape=shape, information=information)
+
+    def gain(self, sums: LinearSums, old: LinearParams, new: LinearParams) -> float:
+        assert sums.curvature is not None
+        move, tilt = self._moved(old, new)
+        mass, first = sums.mass[:, None], int(self._scaled)
+        gain = (tilt * (sums.shape - 0.5 * sums.curvature * tilt))[..., first:].sum()
+        if not self._scaled:
+            return float(gain + (move * (sums.coef - 0.5 * self._bent(sums, move))).sum())
+        ratio, squares = self._squares(sums, old, new, move)
+        before = sums.shape[..., 0] + mass
+        return float(gain - (0.5 * (ratio * squares - before) + mass * tilt[..., 0]).sum())
+
+    def balanced(self, params: LinearParams, sums: LinearSums) -> LinearSums:
+        coef = sums.coef - self.gradient(params, sums).coef
+        return sums._replace(coef=coef, shape=sums.shape - self._natural_shape(params, sums))
+
+    def _moved(self, old: LinearParams, new: LinearParams) -> tuple[np.ndarray, np.ndarray]:
+        """Moves of the coefficients and of the other parameters of the family."""
+        return new.coef - old.coef, self._linked(new).value - self._linked(old).value
+
+    def _squares(
+        self, sums: LinearSums, old: LinearParams, new: LinearParams, move: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Old over new squared scale, and the sum of squared residuals after a move in units of the old one."""
+        ratio = np.exp(2 * (self._log_scale(old) - self._log_scale(new)))
+        return ratio, sums.mass[:, None] + sums.shape[..., 0] + self._quadratic(sums, move)
+
+    @staticmethod
+    def _bent(sums: LinearSums, move: np.ndarray) -> np.ndarray:
+        """``information @ move`` (n_experts, n_outputs, n_coef)."""
+        assert sums.information is not None
+        return times(sums.information, move)
+
+    @classmethod
+    def _quadratic(cls, sums: LinearSums, move: np.ndarray) -> np.ndarray:
+        """What a move of the coefficients adds to the squared residuals, in units of the squared scale."""
+        added: np.ndarray = (move * (cls._bent(sums, move) - 2 * sums.coef)).sum(axis=-1)
+        return added
+
+    def rough(self, params: LinearParams) -> bool:
+        return not crossed(params.coef.shape[-1])
 
     def n_free(self, params: LinearParams) -> int:
         return params.coef.size + params.shape.size

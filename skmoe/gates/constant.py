@@ -86,6 +86,15 @@ class ConstantGate(Gate):
         share = np.maximum(sums.mass / sums.mass.sum(), np.exp(-50.0))
         return ConstantParams(contrasts(len(share)).T @ np.log(share))
 
+    def recentred(self, sums: ConstantSums, old: ConstantParams, new: ConstantParams) -> ConstantSums:
+        return sums
+
+    def gain(self, sums: ConstantSums, old: ConstantParams, new: ConstantParams) -> float:
+        return float(sums.mass @ (self._log_prob(new) - self._log_prob(old)))
+
+    def balanced(self, params: ConstantParams, sums: ConstantSums) -> ConstantSums:
+        return ConstantSums(sums.mass.sum() * np.exp(self._log_prob(params)))
+
     def n_free(self, params: ConstantParams) -> int:
         return params.logits.size
 
@@ -165,6 +174,15 @@ class EqualGate(Gate):
 
     def precondition(self, params: EqualParams, sums: EqualParams, vector: EqualParams) -> EqualParams:
         return vector
+
+    def recentred(self, sums: EqualParams, old: EqualParams, new: EqualParams) -> EqualParams:
+        return sums
+
+    def gain(self, sums: EqualParams, old: EqualParams, new: EqualParams) -> float:
+        return 0.0
+
+    def balanced(self, params: EqualParams, sums: EqualParams) -> EqualParams:
+        return sums
 
     def n_free(self, params: EqualParams) -> int:
         return 0

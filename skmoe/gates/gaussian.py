@@ -107,6 +107,7 @@ class GaussianGate(Gate):
     scale_floor: float = 0.1
 
     em_only = True
+    dense = True
 
     def __post_init__(self) -> None:
         if self.covariance not in FORMS:
@@ -189,6 +190,17 @@ class GaussianGate(Gate):
 
     def m_step(self, params: GaussianParams, sums: GaussianSums) -> GaussianParams:
         return self._spend("m_step", params, sums)
+
+    def recentred(self, sums: GaussianSums, old: GaussianParams, new: GaussianParams) -> GaussianSums:
+        return GaussianSums(sums.weights, self.normals.recentred(sums.normals, old.normals, new.normals))
+
+    def gain(self, sums: GaussianSums, old: GaussianParams, new: GaussianParams) -> float:
+        weights = _WEIGHTS.gain(sums.weights, old.weights, new.weights)
+        return weights + self.normals.gain(sums.normals, old.normals, new.normals)
+
+    def balanced(self, params: GaussianParams, sums: GaussianSums) -> GaussianSums:
+        weights = _WEIGHTS.balanced(params.weights, sums.weights)
+        return GaussianSums(weights, self.normals.balanced(params.normals, sums.normals._replace(mass=weights.mass)))
 
     def n_free(self, params: GaussianParams) -> int:
         return _WEIGHTS.n_free(params.weights) + self.normals.n_free(params.normals)

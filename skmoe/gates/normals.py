@@ -139,10 +139,15 @@ class Normals(Block):
         factor = self._matrix(params.factor, p)
         white = factor @ self._columns(design) if self.form.whole else factor * self._columns(design)
         z = white.reshape(-1, p, design.n_rows) - params.offset[:, :, None]
-        log_det = self._n_shared(p) * np.log(np.abs(_diagonal(factor))).sum(axis=(1, 2))
+        log_det = self._log_det(factor, p)
         with np.errstate(over="ignore"):
             squares = np.minimum(np.einsum("cpn,cpn->cn", z, z), _FARTHEST)
         return NormalForward(log_det[:, None] - 0.5 * squares - 0.5 * p * np.log(2 * np.pi), z)
+
+    def _log_det(self, factor: np.ndarray, n_columns: int) -> np.ndarray:
+        """Log of the volume by which each T magnifies, (n_branches,), with length 1 where they share it."""
+        log_det: np.ndarray = self._n_shared(n_columns) * np.log(np.abs(_diagonal(factor))).sum(axis=(1, 2))
+        return log_det
 
     def gather(self, params: NormalParams, design: Design, mass: np.ndarray, residual: np.ndarray) -> NormalSums:
         """Sums over rows with ``mass`` (n_branches, n_rows)."""
@@ -209,6 +214,34 @@ class Normals(Block):
         factor = np.tril(np.linalg.inv(_T(root)))
         factor *= np.copysign(1.0, _diagonal(factor) * _diagonal(old))[..., None]
         return NormalParams((factor @ mean).reshape(len(mean), -1), self._entries(factor))
+
+    def recentred(self, sums: NormalSums, old: NormalParams, new: NormalParams) -> NormalSums:
+        """Exact: the sums say the mass, the sums of columns and of their products."""
+        p = old.offset.shape[1]
+        mass, (was, now) = sums.mass[:, None], (self._matrix(record.factor, p) for record in (old, new))
+        back, offset = np.linalg.inv(was), self._blocks(old.offset[..., None])
+        columns = back @ self._blocks((sums.residual + mass * old.offset)[..., None])
+        products = back @ (sums.cross + self._over_branches(offset @ _T(columns)))
+        residual = (now @ columns).reshape(-1, p) - mass * new.offset
+        shifted = self._over_branches(self._blocks(new.offset[..., None]) @ _T(columns))
+        return NormalSums(sums.mass, residual, now @ products - shifted)
+
+    def gain(self, sums: NormalSums, old: NormalParams, new: NormalParams) -> float:
+        return self._total(new, self.recentred(sums, old, new)) - self._total(old, sums)
+
+    def balanced(self, params: NormalParams, sums: NormalSums) -> NormalSums:
+        """Of the mass of these sums: no residual, and a scatter of which the covariances are the M-step."""
+        factor = self._matrix(params.factor, params.offset.shape[1])
+        rows = self._over_branches(sums.mass)[:, None, None, None] + self.alpha
+        cross = rows * _T(np.linalg.inv(factor)) - self.alpha * factor
+        return NormalSums(sums.mass, np.zeros_like(sums.residual), np.broadcast_to(cross, sums.cross.shape).copy())
+
+    def _total(self, params: NormalParams, sums: NormalSums) -> float:
+        """Log densities that sums gathered at these parameters stand for, without their constant."""
+        p = params.offset.shape[1]
+        factor = self._matrix(params.factor, p)
+        squares = (sums.cross * factor).sum() - (sums.residual * params.offset).sum()
+        return float((sums.mass * self._log_det(factor, p)).sum() - 0.5 * squares)
 
     def n_free(self, params: NormalParams) -> int:
         return params.offset.size + params.factor.size

@@ -47,9 +47,12 @@ class Gate(Block):
     linear : bool
         Whether training sees no more than the softmax of linear predictors, so that passes can be fused (see
         `skmoe.fused`): the gate then has `coef`, `wanted` and `condensed`.
+    dense : bool
+        Whether the gate works on the columns themselves, beyond what every design does, so that X cannot be sparse.
     """
 
     linear: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
 
     def check(self, tree: Tree, rows: Rows, names: Sequence[str] | None) -> None:
         """Raise ValueError, saying what was received and what to do, where this gate cannot serve.

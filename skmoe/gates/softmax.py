@@ -11,8 +11,8 @@ from .. import kernels
 from ..block import Block
 from ..fused import Gathered
 from ..kernels import codes
-from ..newton import solve_information
-from ..rows.design import Design, Standardizer
+from ..newton import solve_information, times
+from ..rows.design import Design, Standardizer, crossed
 from .contrasts import contrasts, from_pairs, one_more
 from .protocol import Gate, GateForward
 
@@ -34,7 +34,8 @@ class SoftmaxSums(NamedTuple):
     """Score (n_groups, n_branches - 1, n_coef), and information.
 
     Full information is (n_groups, n_branches - 1, n_coef, n_branches - 1, n_coef) in contrasts; above a size it is
-    (n_groups, n_branches, n_coef, n_coef), one block a branch, in branches. None after a score-only pass.
+    (n_groups, n_branches, n_coef, n_coef), one block a branch, in branches, and of many coefficients the diagonals of
+    these (n_groups, n_branches, n_coef). None after a score-only pass.
     """
 
     score: np.ndarray
@@ -92,20 +93,20 @@ class Softmax(Block):
         if not information:
             return SoftmaxSums(score, None)
         total = mass.sum(axis=1, keepdims=True)
-        even = design.gram(total)[:, 0] if self.damping else None
+        even = design.information(total)[:, 0] if self.damping else None
         if self._full(params):
             first, second = np.triu_indices(n_branches, 1)
             pairs = design.gram(total * prob[:, first] * prob[:, second])
-            return SoftmaxSums(score, self._damped(from_pairs(pairs, n_branches), even))
+            return SoftmaxSums(score, self._damped(params, from_pairs(pairs, n_branches), even))
         # Twice p(1 - p) majorises the information (Gershgorin) and is exact for two branches.
-        return SoftmaxSums(score, self._damped(design.gram(2 * total * prob * (1 - prob)), even))
+        return SoftmaxSums(score, self._damped(params, design.information(2 * total * prob * (1 - prob)), even))
 
-    def _damped(self, information: np.ndarray, even: np.ndarray | None) -> np.ndarray:
-        """Information with a part of Boehning's bound, given cross-products (n_groups, n_coef, n_coef) of weight 1."""
+    def _damped(self, params: SoftmaxParams, information: np.ndarray, even: np.ndarray | None) -> np.ndarray:
+        """Information with a part of Boehning's bound, given the information of each group under weights of 1."""
         if even is None:
             return information
         bound = 0.5 * self.damping * even
-        if information.ndim == 4:
+        if not self._full(params):
             return information + bound[:, None]
         for c in range(information.shape[1]):
             information[:, c, :, c] += bound
@@ -136,14 +137,35 @@ class Softmax(Block):
 
     def _solve_full(self, information: np.ndarray, vector: np.ndarray) -> np.ndarray:
         m, p = vector.shape
-        matrix = information.reshape(m * p, m * p).copy()
-        matrix.flat[:: m * p + 1] += self._ridge(m, p)
-        return solve_information(matrix, vector.ravel()).reshape(m, p)
+        matrix = information.reshape(m * p, m * p)
+        return solve_information(matrix, vector.ravel(), self._ridge(m, p)).reshape(m, p)
 
     def _solve_branches(self, information: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        n_branches, p, _ = information.shape
-        basis, ridge = contrasts(n_branches), np.diag(self._ridge(1, p))
-        return basis.T @ solve_information(information + ridge, basis @ vector)
+        n_branches, p = information.shape[:2]
+        basis = contrasts(n_branches)
+        return basis.T @ solve_information(information, basis @ vector, self._ridge(1, p))
+
+    def rough(self, params: SoftmaxParams) -> bool:
+        return not crossed(params.coef.shape[-1])
+
+    def recentred(self, sums: SoftmaxSums, old: SoftmaxParams, new: SoftmaxParams) -> SoftmaxSums:
+        return sums._replace(score=sums.score - self._bent(sums, new.coef - old.coef))
+
+    def gain(self, sums: SoftmaxSums, old: SoftmaxParams, new: SoftmaxParams) -> float:
+        move = new.coef - old.coef
+        return float((move * (sums.score - 0.5 * self._bent(sums, move))).sum())
+
+    def balanced(self, params: SoftmaxParams, sums: SoftmaxSums) -> SoftmaxSums:
+        return sums._replace(score=sums.score - self.gradient(params, sums).coef)
+
+    @staticmethod
+    def _bent(sums: SoftmaxSums, move: np.ndarray) -> np.ndarray:
+        """``information @ move`` (n_groups, n_branches - 1, n_coef)."""
+        assert sums.information is not None
+        if sums.information.ndim == 5:
+            return np.einsum("gbidj,gdj->gbi", sums.information, move)
+        basis = contrasts(move.shape[1] + 1)
+        return basis.T @ times(sums.information, basis @ move)
 
     def n_free(self, params: SoftmaxParams) -> int:
         return params.coef.size
@@ -215,7 +237,7 @@ class SoftmaxGate(Softmax, Gate):
             return SoftmaxSums(score, None)
         grams, even = (gathered.grams[:-1], gathered.grams[None, -1]) if self.damping else (gathered.grams, None)
         found = from_pairs(grams[None], n_branches) if self._full(params) else grams[None]
-        return SoftmaxSums(score, self._damped(found, even))
+        return SoftmaxSums(score, self._damped(params, found, even))
 
     def given(self, coef: np.ndarray) -> SoftmaxParams:
         return SoftmaxParams((contrasts(len(coef)).T @ coef)[None])

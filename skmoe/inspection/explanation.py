@@ -22,6 +22,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 
 from .._estimator import MixtureOfExperts
@@ -211,13 +212,15 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
     True
     """
     row, rows = inside(estimator, X), inside(estimator, reference)
-    model, x = row.model, np.asarray(row.X, dtype=np.float64)
+    model = row.model
+    x = _dense(row.X)
     if x.ndim != 2 or len(x) != 1:
         raise ValueError(
             f"explain takes one row: X of shape (1, n_features), got shape {np.shape(X)}. "
             "Pass X[[i]] or frame.iloc[[i]], and loop over rows for several."
         )
-    reference_weight = check_weight(sample_weight, np.asarray(rows.X))
+    seen: Any = rows.X if issparse(rows.X) else _dense(rows.X)
+    reference_weight = check_weight(sample_weight, seen)
     weight, output = np.exp(model._fitted.view(x, model.top_k)[0][:, 0]), None
     if is_classifier(model):
         c = _class(model, row.X, target)
@@ -231,7 +234,7 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         of_all = (*of_row, model.predict(rows.X), model.expert_coef_, model.expert_intercept_)
         answer, alone, every, slopes, intercept = (of_target(model, values, output) for values in of_all)
         target, part = None, weight
-    mean = np.average(np.asarray(rows.X, dtype=np.float64), axis=0, weights=reference_weight)
+    mean = reference_weight @ seen / reference_weight.sum()
     return Explanation(
         target=target,
         answer=float(answer),
@@ -248,6 +251,11 @@ def explain(estimator: Any, X: Any, reference: Any, *, target: Any = None, sampl
         two_classes=is_classifier(model) and len(model.classes_) == 2,
         output=output,
     )
+
+
+def _dense(X: Any) -> np.ndarray:
+    sparse: bool = issparse(X)
+    return np.asarray(X.toarray() if sparse else X, dtype=np.float64)
 
 
 def _class(model: Any, X: Any, target: Any) -> int:

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
 #: Most rows that are drawn as dots.
@@ -56,6 +57,12 @@ def section(
         Ends of the grid, as fractions of the rows.
     """
     _check_grid(resolution, percentiles)
+    sparse: bool = issparse(X)
+    if sparse:
+        raise ValueError(
+            f"X is a sparse matrix of shape {X.shape}, and a section runs along dense columns. Pass X.toarray() of as "
+            "many rows as are wanted."
+        )
     frame = hasattr(X, "columns")
     X = X if frame else np.asarray(X)
     if len(X.shape) != 2:

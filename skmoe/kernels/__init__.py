@@ -18,6 +18,7 @@ __all__ = [
     "cholesky",
     "codes",
     "columns",
+    "csr",
     "elementary",
     "families",
     "gather",

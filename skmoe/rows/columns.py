@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from .design import Design, Standardizer
-from .tiles import Seen
+from .sparse import SparseRows
+from .tiles import Seen, unwritable
 
 Selection = None | str | slice | Sequence | np.ndarray | Callable
 
@@ -35,7 +37,7 @@ class Columns:
     @classmethod
     def of(cls, X: np.ndarray, weight: np.ndarray, index: np.ndarray, rows: np.ndarray | None = None) -> Columns:
         """Some features of X (n_all_rows, n_features) in the units of its weighted rows, or of some of them."""
-        return cls(index, X.shape[1], Standardizer.of(X, weight, index, rows))
+        return cls(index, X.shape[1], standardizer(X, weight, index, rows))
 
     @property
     def seen(self) -> Seen:
@@ -44,12 +46,12 @@ class Columns:
 
     def design(self, X: np.ndarray) -> Design:
         """Design of rows (n_rows, n_features)."""
-        return Design(self.tiled(X, len(X))[0])
+        return designed(X, self)
 
     def tiled(self, X: np.ndarray, n_tile: int) -> np.ndarray:
         """Designs of n_tile rows each, (n_tiles, n_coef, n_tile); what the last has too many is zero."""
         tiles = np.empty((max(-(-len(X) // max(n_tile, 1)), 1), len(self.index) + 1, n_tile))
-        kernels.columns.standardized(X, self.seen, tiles)
+        kernels.columns.standardized(unwritable(X), self.seen, tiles)
         return tiles
 
     def spread(self, slopes: np.ndarray) -> np.ndarray:
@@ -57,6 +59,28 @@ class Columns:
         out = np.zeros((*slopes.shape[:-1], self.n_features))
         out[..., self.index] = slopes
         return out
+
+
+@singledispatch
+def designed(X: Any, columns: Columns) -> Design:
+    """Design of rows, of the kind that they ask for by how they are stored."""
+    return Design(columns.tiled(X, len(X))[0])
+
+
+@designed.register
+def _(X: SparseRows, columns: Columns) -> Design:
+    return X.design(columns.index, columns.units)
+
+
+@singledispatch
+def standardizer(X: Any, weight: np.ndarray, index: np.ndarray, rows: np.ndarray | None) -> Standardizer:
+    """Units of some columns of weighted rows."""
+    return Standardizer.of(X, weight, index, rows)
+
+
+@standardizer.register
+def _(X: SparseRows, weight: np.ndarray, index: np.ndarray, rows: np.ndarray | None) -> Standardizer:
+    return Standardizer.from_moments((X if rows is None else X[rows]).moments(weight, index))
 
 
 def selected(selection: Selection, X: Any, names: Sequence[str] | None, n_features: int, what: str) -> np.ndarray:

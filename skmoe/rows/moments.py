@@ -32,21 +32,41 @@ class Moments(NamedTuple):
         reach = np.maximum(np.abs(self.low), np.abs(self.high))
         return 0.5 * self.high - 0.5 * self.low > 4 * _EPS * reach
 
+    @property
+    def middle(self) -> np.ndarray:
+        return 0.5 * self.low + 0.5 * self.high
+
+    @property
+    def reach(self) -> np.ndarray:
+        """Half the range; one where a column does not vary."""
+        return np.where(self.varies, 0.5 * self.high - 0.5 * self.low, 1.0)
+
     @classmethod
     def of(cls, X: np.ndarray, weight: np.ndarray) -> Moments:
         """Of the columns of X (n_rows, n_columns)."""
-        X, total = np.asarray(X, dtype=np.float64), float(weight.sum())
-        none = np.zeros(X.shape[1])
-        found = cls(total, none, none, X.min(axis=0), X.max(axis=0))
-        # Half the midrange first: a mean taken of residuals keeps the digits that a large offset would swallow,
-        # and squares are taken of numbers of at most one, so nothing overflows.
-        middle, varies = 0.5 * found.low + 0.5 * found.high, found.varies
-        unit = np.where(varies, 0.5 * found.high - 0.5 * found.low, 1.0)
-        Z = np.subtract(X, middle, order="C") / unit  # whatever the order of memory, the same bits
-        share = weight / total if total > 0 else weight
+        X = np.asarray(X, dtype=np.float64)
+        found = cls.within(X.min(axis=0), X.max(axis=0), weight)
+        # Whatever the order of memory, the same bits.
+        Z = np.subtract(X, found.middle, order="C") / found.reach
+        share = weight / found.weight if found.weight > 0 else weight
         shift = share @ Z
-        sd = np.sqrt(share @ np.square(Z - shift)) * unit
-        return found._replace(mean=middle + np.where(varies, shift * unit, 0.0), sd=np.where(varies, sd, 0.0))
+        return found.around(shift, np.sqrt(share @ np.square(Z - shift)))
+
+    @classmethod
+    def within(cls, low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> Moments:
+        """What is known of columns by their range and the weights of rows alone."""
+        none = np.zeros(len(low))
+        return cls(float(weight.sum()), none, none, low, high)
+
+    def around(self, shift: np.ndarray, spread: np.ndarray) -> Moments:
+        """The same with mean and standard deviation, given as numbers that are 0 in the middle and 1 at the end.
+
+        A mean taken of residuals keeps the digits that a large offset would swallow, and squares are taken of numbers
+        of at most one, so nothing overflows.
+        """
+        varies, unit = self.varies, self.reach
+        mean = self.middle + np.where(varies, shift * unit, 0.0)
+        return self._replace(mean=mean, sd=np.where(varies, spread * unit, 0.0))
 
     def together(self, other: Moments) -> Moments:
         """Of the rows of both (Chan, Golub & LeVeque 1983, https://doi.org/10.1080/00031305.1983.10483115)."""

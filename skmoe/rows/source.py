@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .chunk import CHUNK_ROWS, Chunk, Response
-from .columns import Columns
-from .tiles import Raw, Tiles, in_tiles, tile_rows
+from .columns import Columns, standardizer
+from .design import crossed
+from .sparse import SparseRows
+from .tiles import Raw, Tiles, in_tiles, tile_rows, unwritable
 from .workers import mapped
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Rows:
         Expert blocks, which say how they want to see the response.
     gate, expert : Columns
         What the gates and the experts see; where they are one object the chunks hold one design.
-    X : ndarray of shape (n_all_rows, n_features), or RowSource
+    X : ndarray, SparseRows or RowSource of shape (n_all_rows, n_features)
         Asked for some rows at a time.
     y : ndarray of shape (n_rows, n_outputs)
     weight : ndarray of shape (n_rows,)
@@ -92,6 +94,12 @@ class Rows:
         return tuple(block.expert.observe(self.y) for block in self.blocks)
 
     @property
+    def fusable(self) -> bool:
+        """Whether compiled code takes these rows in tiles: no sparse ones, nor columns so many that information is not
+        full."""
+        return crossed(max(self.n_gate_coef, self.n_expert_coef)) and not isinstance(self.X, SparseRows)
+
+    @property
     def kept(self) -> bool:
         """Whether chunks are kept from one pass to the next, because they are few."""
         return self.n_rows * (self.n_gate_coef + self.n_expert_coef) <= _KEPT
@@ -100,11 +108,9 @@ class Rows:
         """Where the rows of a chunk are among all."""
         return slice(number * self.chunk_rows, min((number + 1) * self.chunk_rows, self.n_rows))
 
-    def _table(self, place: slice) -> np.ndarray:
-        """Some rows of X. Compiled code is compiled once for what is not to be written."""
-        X = np.asarray(self.X[place if self.index is None else self.index[place]]).view()
-        X.flags.writeable = False
-        return X
+    def _table(self, place: slice) -> Any:
+        """Some rows of X."""
+        return self.X[place if self.index is None else self.index[place]]
 
     def _chunk(self, number: int) -> Chunk:
         place = self.place(number)
@@ -115,9 +121,7 @@ class Rows:
 
     def vary(self, columns: np.ndarray) -> np.ndarray:
         """Whether columns of X hold more than one number in these rows, (n_columns,)."""
-        parts = [self._table(self.place(number))[:, columns] for number in range(len(self))]
-        low, high = np.min([part.min(axis=0) for part in parts], axis=0), np.max([p.max(axis=0) for p in parts], axis=0)
-        return np.asarray(high > low)
+        return np.isfinite(standardizer(self.X, self.weight, columns, self.index).scale)
 
     # -- for compiled code -----------------------------------------------------------------------------------
 
@@ -144,7 +148,7 @@ class Rows:
     def raw(self, place: slice) -> Raw:
         """Some rows as they are held."""
         y, weight = self._z[:, place], self.weight[place]
-        return Raw(self._table(place), self.gate.seen, self.expert.seen, y, weight)
+        return Raw(unwritable(self._table(place)), self.gate.seen, self.expert.seen, y, weight)
 
     @cached_property
     def _z(self) -> np.ndarray:

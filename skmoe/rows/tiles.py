@@ -55,6 +55,13 @@ def tile_rows(n_coef: int) -> int:
     return min(max(8 * (eights - 1 + eights % 2), _FEWEST), _MOST)
 
 
+def unwritable(X: np.ndarray) -> np.ndarray:
+    """The same numbers, not to be written: compiled code is compiled once for such arrays, in memory or mapped."""
+    X = np.asarray(X).view()
+    X.flags.writeable = False
+    return X
+
+
 def in_tiles(values: np.ndarray, n_tile: int) -> np.ndarray:
     """Values (..., n_rows) as (n_tiles, ..., n_tile), with zeros at the end."""
     n_rows = values.shape[-1]

@@ -14,6 +14,10 @@ class's flat start jump into poor optima that also cost more to reach) take scor
 first. Where the weights do not exceed the number of free parameters the loop stays with EM: along flat directions
 quasi-Newton paths amplify rounding where EM contracts, and so do full Newton steps of a gate, which are damped there.
 It stays with EM also where a block asks for it (Gaussian gates: only their M-steps keep covariances above the floor).
+
+Where the information is a diagonal, because columns are many, M-steps are not exact and EM would contract too slowly to
+be of use: the memory is used from the first pass, started from the diagonal times what makes it right along the last
+step, and also where parameters are more than rows.
 """
 
 from __future__ import annotations
@@ -109,8 +113,10 @@ class Run:
         self.scarce = weight <= vector.size
         self.mixture = mixture
         self._stepped = mixture.damped() if self.scarce else mixture
-        self._accelerate = settings.memory > 0 and not self.scarce and not mixture.em_only
+        rough = mixture.rough(params)
+        self._accelerate = settings.memory > 0 and (rough or not self.scarce) and not mixture.em_only
         self._curved = mixture.curved or not self._accelerate
+        self._exact = self._curved and not (rough and self._accelerate)
         self._accelerated = False
         self.point = self._evaluate(vector, params, information=self._curved)
         self._informed = self.point  # where the information was last formed
@@ -184,21 +190,30 @@ class Run:
         scaling = self._memory.scaling()
         return vector * (scaling if scaling is not None else 1.0 / max(float(np.linalg.norm(vector)), 1e-300))
 
+    def _rescaled(self, vector: np.ndarray) -> np.ndarray:
+        scaling = self._memory.scaling(self._precondition)
+        return self._precondition(vector) * (1.0 if scaling is None else scaling)
+
+    @property
+    def _initial(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The inverse curvature from which the memory starts."""
+        return self._precondition if self._exact else self._rescaled if self._curved else self._scaled
+
     def _direction(self) -> np.ndarray:
         """The step about to be made; sets what it promises and whether it uses the memory."""
         point = self.point
         plain = None
-        if self._curved and not len(self._memory):
+        if self._exact and not len(self._memory):
             plain = ravel(self._stepped.m_step(self._informed.params, self._informed.sums)) - self._informed.vector
             if self._informed is not point:
                 plain = self._precondition(point.gradient)
             self.decrement = 0.5 * float(point.gradient @ plain)
         # A run that starts at its optimum gains nothing, but is close all the same.
         close = max(self.settings.switch * (point.objective - self._first), self.settings.tol)
-        self._accelerated = self._accelerate and (plain is None or not self._curved or self.decrement < close)
+        self._accelerated = self._accelerate and (plain is None or not self._exact or self.decrement < close)
         if not self._accelerated and plain is not None:
             return plain
-        direction = self._memory.direction(point.gradient, self._precondition if self._curved else self._scaled)
+        direction = self._memory.direction(point.gradient, self._initial)
         slope = float(point.gradient @ direction)
         if slope > 0 or not len(self._memory):
             self.decrement = 0.5 * slope
@@ -218,7 +233,7 @@ class Run:
         old, step = self.point, 1.0
         promised = max(float(old.gradient @ direction), 0.0)
         while True:
-            due = not self._accelerated or step < 1 or self._age + 1 >= self.settings.refresh
+            due = not self._accelerated or (step < 1 and self._exact) or self._age + 1 >= self.settings.refresh
             new = self._evaluate(old.vector + step * direction, information=self._curved and due)
             least = old.objective + _SUFFICIENT * step * promised - _ROUNDING * abs(old.objective)
             if new.finite and new.objective >= least:
@@ -229,7 +244,7 @@ class Run:
                 self.finished = not len(self._memory)
                 self._memory.clear()
                 return
-        if step < 1 and self._curved:
+        if step < 1 and self._exact:
             self._memory.clear()
         elif self._accelerated:
             self._memory.push(new.vector - old.vector, old.gradient - new.gradient)

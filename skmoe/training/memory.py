@@ -49,9 +49,13 @@ class Memory:
             d = d + step * (a - inverse * (fall @ d))
         return d
 
-    def scaling(self) -> float | None:
-        """The usual scale of the inverse curvature, from the last pair; None before there is one."""
+    def scaling(self, initial: Callable[[np.ndarray], np.ndarray] = lambda vector: vector) -> float | None:
+        """What makes a guess of the inverse curvature right along the last step; None before there is one.
+
+        The guess is a multiple of 1 unless ``initial`` applies another (Nocedal & Wright 2006, Numerical optimization,
+        https://doi.org/10.1007/978-0-387-40065-5, eq. 7.20).
+        """
         if not self._pairs:
             return None
         _, fall, inverse = self._pairs[-1]
-        return 1.0 / (inverse * float(fall @ fall))
+        return 1.0 / (inverse * float(fall @ initial(fall)))

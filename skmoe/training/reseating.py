@@ -57,7 +57,7 @@ def reseated(mixture: Mixture, params: Params, rows: Rows, rng: np.random.Genera
 def sides(rows: Rows, shares: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """How far rows lie to one side of a random hyperplane through a part of the rows, between 0 and 1."""
     normal, offset = rng.standard_normal(rows.n_gate_coef - 1), rng.standard_normal()
-    along = [normal @ chunk.gate.columns[1:] for chunk in rows]
+    along = [chunk.gate.project(normal) for chunk in rows]
     mass = [chunk.weight * share for chunk, share in zip(rows, shares, strict=True)]
     total = max(sum(m.sum() for m in mass), np.finfo(float).tiny)
     mean = sum(a @ m for a, m in zip(along, mass, strict=True)) / total

@@ -247,6 +247,89 @@ def test_closed_m_step_is_the_maximum(gate, expert, shape, seed):
     assert_allclose(gradient, 0, atol=1e-9 * problem.weight.sum())
 
 
+# -- sums of rows that are gone ----------------------------------------------------------------------------------------
+
+
+def near(problem: Problem, size: float = 0.2) -> Params:
+    """Parameters near those of a problem."""
+    at = ravel(problem.params)
+    return unravel(problem.params, at + size * np.random.default_rng(5).standard_normal(at.size))
+
+
+@pytest.mark.parametrize(("gate", "expert", "shape"), CLOSED, ids=str)
+def test_sums_of_closed_blocks_are_recentred_exactly(gate, expert, shape):
+    """As gathered anew from the rows at the new parameters, with the responsibilities of the old ones."""
+    problem = make(gate, expert, shape)
+    new, evaluation = near(problem), problem.mixture.evaluate(problem.params, problem.rows())
+    given = [evaluation.responsibilities.T]
+    old, again = (problem.sums(at, responsibilities=given) for at in (problem.params, new))
+    assert_same_sums(problem.mixture.recentred(old, problem.params, new), again)
+
+
+@pytest.mark.parametrize("gate", ["softmax", "constant"])
+@pytest.mark.parametrize("expert", ["poisson", "bernoulli", "three classes"])
+def test_sums_of_canonical_links_are_recentred_to_first_order(gate, expert):
+    """Their information is the derivative of the score, so an error falls with the square of the way."""
+    problem = make(gate, expert, 2)
+    given = [problem.mixture.evaluate(problem.params, problem.rows()).responsibilities.T]
+    errors = []
+    for size in (1e-2, 1e-3):
+        new = near(problem, size)
+        moved, again = (
+            problem.mixture.gradient(new, sums)
+            for sums in (
+                problem.mixture.recentred(problem.sums(), problem.params, new),
+                problem.sums(new, responsibilities=given),
+            )
+        )
+        errors.append(np.abs(ravel(moved) - ravel(again)).max())
+    assert errors[1] < 0.015 * errors[0]
+
+
+@every_case
+def test_what_recentred_sums_gain_has_their_gradient(gate, expert, shape):
+    problem = make(gate, expert, shape)
+    mixture, sums, new = problem.mixture, problem.sums(), near(problem)
+
+    def objective(at):
+        return mixture.objective(at, mixture.recentred(sums, problem.params, at))
+
+    expected = differences(objective, new)
+    got = ravel(mixture.gradient(new, mixture.recentred(sums, problem.params, new)))
+    assert_allclose(got, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert objective(problem.params) == mixture.objective(problem.params, sums)
+
+
+@every_case
+def test_balanced_sums_have_no_gradient(gate, expert, shape):
+    """And the M-step stays where it is."""
+    problem = make(gate, expert, shape)
+    if gate in FLAT:  # parameters above the floor of the covariances
+        problem = problem._replace(params=problem.mixture.m_step(problem.params, problem.sums()))
+    mixture, params, sums = problem.mixture, problem.params, problem.sums()
+    balanced = mixture.balanced(params, sums)
+    scale = np.abs(ravel(mixture.gradient(params, sums))).max()
+    assert_allclose(ravel(mixture.gradient(params, balanced)), 0, atol=1e-11 * max(scale, 1))
+    assert_allclose(ravel(mixture.m_step(params, balanced)), ravel(params), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("expert", ["gaussian", "three classes"])
+def test_blocks_of_information_recentre_what_they_majorise(expert, monkeypatch):
+    """With one block a branch sums lose more on the way than with all pairs, and their gradient is right."""
+    problem = make("softmax", expert, 4)
+    mixture, new = problem.mixture, near(problem)
+    full = mixture.recentred(problem.sums(), problem.params, new).log_likelihood
+    monkeypatch.setattr(softmax, "FULL_INFORMATION", 0)
+    sums = problem.sums()
+
+    def objective(at):
+        return mixture.objective(at, mixture.recentred(sums, problem.params, at))
+
+    assert mixture.recentred(sums, problem.params, new).log_likelihood < full
+    got = ravel(mixture.gradient(new, mixture.recentred(sums, problem.params, new)))
+    assert_allclose(got, differences(objective, new), rtol=0, atol=1e-6 * np.abs(got).max())
+
+
 def test_constant_gate_takes_the_shares():
     problem = make("constant", "gaussian", 3)
     params = problem.mixture.m_step(problem.params, problem.sums())

@@ -36,5 +36,8 @@ STARTS: dict[str, Start] = {
     "splitting": splitting,
 }
 
+#: Those that need dense columns.
+DENSE = frozenset({"gaussian_gate"})
+
 #: Those that ``init="auto"`` takes in turn.
 PORTFOLIO = ("hyperplanes", "tilt", "lloyd_xy", "hyperplanes", "splitting")

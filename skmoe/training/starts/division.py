@@ -20,8 +20,8 @@ Division = Iterable[np.ndarray]
 
 #: What is compared is first rounded to multiples of this: integer-weighted sums of such numbers are exact.
 _GRAIN = 2.0**-20
-#: Passes of a fit to given responsibilities.
-_GIVEN_PASSES = 30
+#: Passes of a fit to given responsibilities, and of one that stands for an M-step where there is no exact one.
+_GIVEN_PASSES, _ROUGH_PASSES = 30, 10
 
 
 def trained_on(mixture: Mixture, rows: Rows, division: Division, experts: tuple | None = None) -> Params:
@@ -29,7 +29,14 @@ def trained_on(mixture: Mixture, rows: Rows, division: Division, experts: tuple 
     first = even(mixture, rows)
     if experts is not None:
         first = first._replace(experts=experts)
-    return mixture.m_step(first, mixture.sums(first, rows, responsibilities=division))
+    return stepped(mixture, first, rows, division)
+
+
+def stepped(mixture: Mixture, params: Params, rows: Rows, division: Division) -> Params:
+    """One M-step of every block on a division; a few passes where columns are so many that M-steps are not exact."""
+    if mixture.rough(params):
+        return _given(mixture, params, rows, division, _ROUGH_PASSES)
+    return mixture.m_step(params, mixture.sums(params, rows, responsibilities=division))
 
 
 def even(mixture: Mixture, rows: Rows) -> Params:
@@ -61,8 +68,12 @@ class Divided(Mixture):
 
 def trained_to(mixture: Mixture, rows: Rows, division: Division) -> Params:
     """Trained on given responsibilities: experts on their groups, gates that find the groups."""
+    return _given(mixture, even(mixture, rows), rows, division, _GIVEN_PASSES)
+
+
+def _given(mixture: Mixture, params: Params, rows: Rows, division: Division, n_passes: int) -> Params:
     given = Divided(mixture.tree, mixture.gates, mixture.experts, division=tuple(division))
-    return Run(given, even(mixture, rows), rows, Settings()).advance(_GIVEN_PASSES).params
+    return Run(given, params, rows, Settings()).advance(n_passes).params
 
 
 def rounded(values: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ def lloyd(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     ----------
     Lloyd (1982), Least squares quantization in PCM. https://doi.org/10.1109/TIT.1982.1056489
     """
-    return _clustered(mixture, rows, [chunk.gate.columns[1:] for chunk in rows], rng)
+    return _clustered(mixture, rows, np.zeros((0, rows.n_rows)), rng)
 
 
 def lloyd_xy(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
@@ -31,24 +31,31 @@ def lloyd_xy(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     spread = np.sqrt(np.square(y) @ share)
     n_columns = max(rows.n_gate_coef - 1, 1)
     y *= np.sqrt(n_columns / len(y)) / np.where(spread > 0, spread, 1.0)[:, None]
-    pairs = zip(rows, rows.split(y, axis=1), strict=True)
-    return _clustered(mixture, rows, [np.vstack([chunk.gate.columns[1:], part]) for chunk, part in pairs], rng)
+    return _clustered(mixture, rows, y, rng)
 
 
-def _clustered(mixture: Mixture, rows: Rows, points: list[np.ndarray], rng: np.random.Generator) -> Params:
-    """Trained on clusters of points, one array (n_dimensions, n_rows) a chunk."""
-    n_leaves = mixture.tree.n_leaves
-    everything = np.concatenate(points, axis=1)
-    weight = rows.weight
-    labels = quantile_bins(rng.standard_normal(len(everything)) @ everything, weight, n_leaves)
-    centers = np.zeros((n_leaves, len(everything)))
+def _clustered(mixture: Mixture, rows: Rows, beside: np.ndarray, rng: np.random.Generator) -> Params:
+    """Trained on clusters of rows, by the columns of the gate and what stands beside them, (n_beside, n_rows)."""
+    n_leaves, n_columns = mixture.tree.n_leaves, rows.n_gate_coef - 1
+    weight, parts = rows.weight, rows.split(beside, axis=1)
+
+    def along(directions: np.ndarray) -> np.ndarray:
+        """How far rows lie in directions (..., n_columns + n_beside), (..., n_rows)."""
+        columns, others = directions[..., :n_columns], directions[..., n_columns:]
+        found = (chunk.gate.project(columns) + others @ part for chunk, part in zip(rows, parts, strict=True))
+        return np.concatenate(list(found), axis=-1)
+
+    labels = quantile_bins(along(rng.standard_normal(n_columns + len(beside))), weight, n_leaves)
+    centers = np.zeros((n_leaves, n_columns + len(beside)))
     for _ in range(_ROUNDS):
         mass = labelled(labels, n_leaves) * weight
         total = mass.sum(axis=1)
         met = total > 0  # an empty cluster keeps its centre
-        centers[met] = (mass[met] @ everything.T) / total[met, None]
+        masses = rows.split(mass, axis=1)
+        sums = np.sum([chunk.gate.score(part)[:, 1:] for chunk, part in zip(rows, masses, strict=True)], axis=0)
+        centers[met] = np.hstack([sums, mass @ beside.T])[met] / total[met, None]
         # The squared length of a row is the same for all centres.
-        distance = np.square(centers).sum(axis=1)[:, None] - 2 * centers @ everything
+        distance = np.square(centers).sum(axis=1)[:, None] - 2 * along(centers)
         labels, before = rounded(distance).argmin(axis=0), labels
         if (labels == before).all():
             break

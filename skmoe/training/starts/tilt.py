@@ -9,7 +9,7 @@ import numpy as np
 from ...mixture import Mixture, Params
 from ...records import ravel, unravel
 from ...rows.source import Rows
-from .division import even
+from .division import even, stepped
 
 #: Spread of the perturbation of the one-expert fit, in unconstrained coordinates.
 _TILT = 0.05
@@ -20,6 +20,6 @@ def tilt(mixture: Mixture, rows: Rows, rng: np.random.Generator) -> Params:
     params = first = even(mixture, rows)
     share = np.full((mixture.tree.n_leaves, 1), 1.0 / mixture.tree.n_leaves)
     for _ in range(3):
-        params = mixture.m_step(params, mixture.sums(params, rows, responsibilities=repeat(share)))
+        params = stepped(mixture, params, rows, repeat(share, len(rows)))
     vector = ravel(params._replace(gates=first.gates))
     return unravel(params, vector + _TILT * rng.standard_normal(vector.size))
