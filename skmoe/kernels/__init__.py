@@ -16,6 +16,7 @@ from types import ModuleType
 
 __all__ = [
     "cholesky",
+    "chosen",
     "codes",
     "columns",
     "csr",
