@@ -126,7 +126,7 @@ class Streaming:
         ]
         self._conclude(runs, batch, getattr(self, "member_weights_", np.ones(1)))
         self._keep(streams)
-        return unseen(old[0], X[weight > 0], self._names())
+        return unseen(old[0], batch.rows, self._names())
 
     def _batch(self, X: np.ndarray, coded: np.ndarray, weight: np.ndarray, factor: Any) -> TrainingRows:
         """Rows of positive weight, in the units of the first batch."""
@@ -155,7 +155,7 @@ def _usual(member: FittedMixture, coded: np.ndarray) -> Rows:
     """Rows whose columns have the means and variances of those of a fit, and do not depend on each other.
 
     Two rows a column lie the root of the number of columns away from the centre: a rule that integrates polynomials of
-    degree three over normal columns.
+    degree three over normal columns. Where information is a diagonal two rows are enough, a scale away in all columns.
     """
     n_features = member.gate.n_features
     center, scale = np.zeros(n_features), np.zeros(n_features)
@@ -163,8 +163,8 @@ def _usual(member: FittedMixture, coded: np.ndarray) -> Rows:
         varies = np.isfinite(columns.units.scale)
         center[columns.index] = columns.units.center
         scale[columns.index[varies]] = columns.units.scale[varies]
-    away = np.diag(scale)[scale > 0]
-    away *= np.sqrt(len(away))
+    rough = member.mixture.rough(member.params)
+    away = scale[None] if rough else np.diag(scale)[scale > 0] * np.sqrt((scale > 0).sum())
     X = center + (np.concatenate([away, -away]) if len(away) else np.zeros((1, n_features)))
     y = coded[np.arange(len(X)) % len(coded)]
     return array_rows(member.mixture, member.gate, member.expert, X, y, np.ones(len(X)))
