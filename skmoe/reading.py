@@ -24,7 +24,8 @@ class Reading:
     Parameters
     ----------
     fitted : FittedMixture
-    X : ndarray of shape (n_rows, n_features)
+    X : ndarray of shape (n_rows, n_features), or RowSource
+        Asked for some rows at a time.
     top_k : int or None
         Predict with so many experts of each row, those of the largest prior, renormalised; None for all.
     n_jobs : int or None
