@@ -42,9 +42,13 @@ class Streaming:
 
         The first batch is fitted as `fit` does it, with all that the parameters say of starts and moves. Of its rows
         sums stay, a quadratic model of their log-likelihood, which later batches find, move to the present parameters,
-        and add to (stepwise EM, Cappe & Moulines 2009). Memory does not grow with the stream. Earlier rows fade: they
-        count a half once the stream is 9 per cent longer, by weight, so a stream that changes is followed, and one that
-        does not ends near the fit to all of its rows.
+        and add to (stepwise EM, Cappe & Moulines 2009). Memory does not grow with the stream.
+
+        .. math:: S \\leftarrow \\rho S + (1 - \\rho) s, \\qquad \\rho = \\Bigl(\\frac{W}{W + w}\\Bigr)^8
+
+        with S the sums of a unit of weight, s those of the batch, W the weight seen before and w that of the batch. The
+        parameters told are their mean along the way, which fades by the third power. So a stream that changes is
+        followed, and one that does not ends near the fit to all of its rows.
 
         Use it where rows do not fit into memory, or keep coming. Let the first batch be a good one, drawn from
         everywhere: units, scale floors and the experts themselves begin with it. Where all rows are at hand `fit` is
@@ -82,6 +86,24 @@ class Streaming:
         ----------
         Cappe & Moulines (2009), On-line expectation-maximization algorithm for latent data models.
         https://doi.org/10.1111/j.1467-9868.2009.00698.x
+
+        Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging.
+        https://doi.org/10.1137/0330046
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MoERegressor
+        >>> rng = np.random.default_rng(0)
+        >>> model = MoERegressor(n_experts=2, random_state=0)
+        >>> for _ in range(10):
+        ...     X = rng.uniform(-1, 1, size=(300, 1))
+        ...     y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+        ...     model = model.partial_fit(X, y)
+        >>> np.sort(model.expert_coef_.ravel()).round(1).tolist()
+        [-1.0, 1.0]
+        >>> model.n_batches_, model.weight_seen_
+        (10, 3000.0)
         """
         self._validate_params()
         self._check_streams(classes)
