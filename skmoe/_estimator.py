@@ -42,6 +42,9 @@ from .training.watch import Printed, Watch, Watches
 from .training_rows import TrainingRows
 from .tree import Tree
 
+#: What is trained on: X, coded y, sample weights, and factors on these.
+Training = tuple[np.ndarray, np.ndarray, np.ndarray, Any]
+
 
 class Plan(NamedTuple):
     """How a fit will be searched for: the number of starts, whether moves follow, and the search."""
@@ -82,9 +85,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _check_training(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    def _check_training(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Training:
         """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training.
 
         Where classes are given, those are the classes, and of each of them there is a row.

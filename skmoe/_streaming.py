@@ -42,9 +42,13 @@ class Streaming:
 
         The first batch is fitted as `fit` does it, with all that the parameters say of starts and moves. Of its rows
         sums stay, a quadratic model of their log-likelihood, which later batches find, move to the present parameters,
-        and add to (stepwise EM, Cappe & Moulines 2009). Memory does not grow with the stream. Earlier rows fade: they
-        count a half once the stream is 9 per cent longer, by weight, so a stream that changes is followed, and one that
-        does not ends near the fit to all of its rows.
+        and add to (stepwise EM, Cappe & Moulines 2009). Memory does not grow with the stream.
+
+        .. math:: S \\leftarrow \\rho S + (1 - \\rho) s, \\qquad \\rho = \\Bigl(\\frac{W}{W + w}\\Bigr)^8
+
+        with S the sums of a unit of weight, s those of the batch, W the weight seen before and w that of the batch. The
+        parameters told are their mean along the way, which fades by the third power. So a stream that changes is
+        followed, and one that does not ends near the fit to all of its rows.
 
         Use it where rows do not fit into memory, or keep coming. Let the first batch be a good one, drawn from
         everywhere: units, scale floors and the experts themselves begin with it. Where all rows are at hand `fit` is
@@ -82,6 +86,24 @@ class Streaming:
         ----------
         Cappe & Moulines (2009), On-line expectation-maximization algorithm for latent data models.
         https://doi.org/10.1111/j.1467-9868.2009.00698.x
+
+        Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging.
+        https://doi.org/10.1137/0330046
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmoe import MoERegressor
+        >>> rng = np.random.default_rng(0)
+        >>> model = MoERegressor(n_experts=2, random_state=0)
+        >>> for _ in range(10):
+        ...     X = rng.uniform(-1, 1, size=(300, 1))
+        ...     y = np.abs(X[:, 0]) + 0.05 * rng.standard_normal(300)
+        ...     model = model.partial_fit(X, y)
+        >>> np.sort(model.expert_coef_.ravel()).round(1).tolist()
+        [-1.0, 1.0]
+        >>> model.n_batches_, model.weight_seen_
+        (10, 3000.0)
         """
         self._validate_params()
         self._check_streams(classes)
@@ -126,7 +148,7 @@ class Streaming:
         ]
         self._conclude(runs, batch, getattr(self, "member_weights_", np.ones(1)))
         self._keep(streams)
-        return unseen(old[0], X[weight > 0], self._names())
+        return unseen(old[0], batch.rows, self._names())
 
     def _batch(self, X: np.ndarray, coded: np.ndarray, weight: np.ndarray, factor: Any) -> TrainingRows:
         """Rows of positive weight, in the units of the first batch."""
@@ -155,7 +177,7 @@ def _usual(member: FittedMixture, coded: np.ndarray) -> Rows:
     """Rows whose columns have the means and variances of those of a fit, and do not depend on each other.
 
     Two rows a column lie the root of the number of columns away from the centre: a rule that integrates polynomials of
-    degree three over normal columns.
+    degree three over normal columns. Where information is a diagonal two rows are enough, a scale away in all columns.
     """
     n_features = member.gate.n_features
     center, scale = np.zeros(n_features), np.zeros(n_features)
@@ -163,8 +185,8 @@ def _usual(member: FittedMixture, coded: np.ndarray) -> Rows:
         varies = np.isfinite(columns.units.scale)
         center[columns.index] = columns.units.center
         scale[columns.index[varies]] = columns.units.scale[varies]
-    away = np.diag(scale)[scale > 0]
-    away *= np.sqrt(len(away))
+    rough = member.mixture.rough(member.params)
+    away = scale[None] if rough else np.diag(scale)[scale > 0] * np.sqrt((scale > 0).sum())
     X = center + (np.concatenate([away, -away]) if len(away) else np.zeros((1, n_features)))
     y = coded[np.arange(len(X)) % len(coded)]
     return array_rows(member.mixture, member.gate, member.expert, X, y, np.ones(len(X)))

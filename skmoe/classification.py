@@ -11,17 +11,15 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimator import MixtureOfExperts
+from ._class_streaming import ClassStreaming
+from ._estimator import MixtureOfExperts, Training
 from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
 from .responses import ClassShares
 from .tree import Tree
 
-#: Rows that a class without rows in the first batch of a stream begins with.
-_ABSENT = 0.5
 
-
-class MoEClassifier(ClassifierMixin, MixtureOfExperts):
+class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
     r"""Mixture of logistic experts for classification.
 
     .. math:: P(y \mid x) = \sum_k g_k(x) \, P_k(y \mid x)
@@ -151,10 +149,8 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
-    weight_seen_ : float
-        Sum of the weights that trained, in `partial_fit` of all batches.
-    n_batches_ : int
-        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
+    weight_seen_, n_batches_ : float, int
+        Sum of the weights that trained, and the number of batches in which a stream brought them (`partial_fit` only).
     members_ : list of MoEClassifier
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)
@@ -240,28 +236,7 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
 
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
-    def _check_streams(self, classes: Any) -> None:
-        super()._check_streams(classes)
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
-                "class_weight as a dict, or pass sample_weight."
-            )
-        known = self.classes_ if hasattr(self, "_members") else None
-        if known is None and classes is None:
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit, because a batch may lack some: give all "
-                "labels that will ever come, such as np.unique(y) of all rows."
-            )
-        if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
-            raise ValueError(
-                f"classes={classes!r} are not those of the first call, {known}. Leave classes out, or begin anew with "
-                "a clone of this estimator."
-            )
-
-    def _check_training(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    def _check_training(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Training:
         X, y = check_X_y(self, X, y, numeric=False)
         check_classification_targets(y)
         weight = check_weight(sample_weight, X)
@@ -274,23 +249,6 @@ class MoEClassifier(ClassifierMixin, MixtureOfExperts):
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
-
-    def _check_first_batch(
-        self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, classes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
-        """Rows of a first batch, and of every class that has none a part of a row in their middle.
-
-        Without it the odds of such a class would be zero, and when it comes no step could be told from its curvature.
-        """
-        if len(classes) < 2:
-            raise ValueError(f"MoEClassifier needs at least 2 classes, but classes holds {len(classes)}.")
-        self.classes_ = classes
-        codes = self._codes(y)
-        absent = np.setdiff1d(np.arange(len(classes)), codes[weight > 0])
-        middle = np.average(X, axis=0, weights=weight)
-        X = np.concatenate([X, np.tile(middle, (len(absent), 1))])
-        codes, weight = np.append(codes, absent), np.append(weight, np.full(len(absent), _ABSENT))
         return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
 
     def _class_factor(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:

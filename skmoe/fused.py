@@ -7,7 +7,7 @@ other mixture makes its passes chunk by chunk in numpy, through `skmoe.mixture.M
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache, partial, reduce
+from functools import lru_cache, partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -63,13 +63,10 @@ class FusedPass:
         gates = list(zip(mixture.gates, params.gates, strict=True))
         coef = np.concatenate([gate.coef(p, n_gate_coef) for gate, p in gates])
         self._view = kernels.gather.View(coef, np.ascontiguousarray(found.coef), expert.constants(found))
-        self._wanted = np.array([gate.wanted(p) if information else kernels.codes.NONE for gate, p in gates])
-
-    @cached_property
-    def _n_grams(self) -> list[int]:
-        """Cross-products of the gate of every node."""
-        sizes = np.diff(self._routes.node).tolist()
-        return [_count(w, n) for w, n in zip(self._wanted.tolist(), sizes, strict=True)]
+        wanted = [gate.wanted(p) if information else kernels.codes.NONE for gate, p in gates]
+        self._wanted = np.array(wanted)
+        self._sizes = [len(node.branches) for node in mixture.tree.nodes]
+        self._n_grams = [_count(w, n) for w, n in zip(wanted, self._sizes, strict=True)]
 
     def _zeros(self) -> Any:
         view, expert = self._view, self._mixture.experts[0].expert
@@ -107,19 +104,17 @@ class FusedPass:
         return totals
 
     def _condensed(self, totals: Any, base_measure: float) -> tuple[float, float, tuple, tuple]:
-        node = self._routes.node
-        grams = np.split(totals.gate_grams, np.cumsum(self._n_grams)[:-1])
-        gates = tuple(
-            gate.condensed(p, Gathered(totals.branch[s:e], totals.gate[s:e], found if self._information else None))
-            for gate, p, s, e, found in zip(
-                self._mixture.gates, self._params.gates, node[:-1], node[1:], grams, strict=True
-            )
-        )
+        node, end, gates = 0, 0, []
+        found = zip(self._mixture.gates, self._params.gates, self._sizes, self._n_grams, strict=True)
+        for gate, p, size, n_grams in found:
+            of, grams = slice(node, node + size), totals.gate_grams[end : end + n_grams] if self._information else None
+            gates.append(gate.condensed(p, Gathered(totals.branch[of], totals.gate[of], grams)))
+            node, end = of.stop, end + n_grams
         curves = totals.expert_grams if self._information else None
         expert = self._mixture.experts[0].expert.condensed(
             self._params.experts[0], Gathered(totals.mass, totals.coef, curves, totals.shape)
         )
-        return float(totals.log_likelihood[0]) + base_measure, float(totals.weight[0]), gates, (expert,)
+        return float(totals.log_likelihood[0]) + base_measure, float(totals.weight[0]), tuple(gates), (expert,)
 
 
 def fusable(mixture: Mixture) -> bool:

@@ -37,8 +37,10 @@ def solve_information(information: np.ndarray, vector: np.ndarray, ridge: np.nda
     if information.ndim == vector.ndim:
         diagonal = np.broadcast_to(information + ridge, vector.shape)
         return np.divide(vector, diagonal, out=np.zeros(vector.shape), where=diagonal > _NO_DIAGONAL)
-    matrices = (information + np.zeros((*vector.shape, 1))).reshape(-1, n, n)
-    np.einsum("sii->si", matrices)[:] += np.broadcast_to(ridge, vector.shape).reshape(-1, n)
+    whole = np.empty((*vector.shape, n))
+    whole[:] = information
+    np.einsum("...ii->...i", whole)[:] += ridge
+    matrices = whole.reshape(-1, n, n)
     vectors = np.ascontiguousarray(vector.reshape(-1, n))
     solutions, pivots = np.empty_like(vectors), np.empty(len(vectors))
     if n <= _SMALL:

@@ -52,7 +52,7 @@ def _collect(record: Any, leaves: list[np.ndarray]) -> None:
         for part in record:
             _collect(part, leaves)
     else:
-        leaves.append(np.ravel(record))
+        leaves.append(np.asarray(record).ravel())
 
 
 def same_kind(a: Any, b: Any) -> bool:

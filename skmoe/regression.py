@@ -11,7 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._distributional import Distributional
-from ._estimator import MixtureOfExperts
+from ._estimator import MixtureOfExperts, Training
 from ._validation import check_responses, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
@@ -162,10 +162,8 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     converged_ : bool
     n_parameters_ : int
         Free parameters.
-    weight_seen_ : float
-        Sum of the weights that trained, in `partial_fit` of all batches.
-    n_batches_ : int
-        Batches of a stream, a fit that it began with among them; by `partial_fit` only.
+    weight_seen_, n_batches_ : float, int
+        Sum of the weights that trained, and the number of batches in which a stream brought them (`partial_fit` only).
     members_ : list of MoERegressor
         The single fits of an average, best objective first.
     member_weights_ : ndarray of shape (n_init,)
@@ -272,9 +270,7 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
             )
         super()._check_streams(classes)
 
-    def _check_training(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    def _check_training(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Training:
         X, checked = check_X_y(self, X, y, numeric=True)
         weight = check_weight(sample_weight, X)
         coded = checked.reshape(len(X), -1)

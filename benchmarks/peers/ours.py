@@ -1,6 +1,6 @@
 """Runs of skmoe on a problem of a folder, as a program of its own, like the peers.
 
-python -m benchmarks.peers.ours FOLDER STARTS
+python -m benchmarks.peers.ours FOLDER START ...        prints one JSON object a start, in their order
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from ..problems import path
 from .folder import read
 
 
-def main(folder: str, starts: int) -> None:
+def main(folder: str, starts: list[int]) -> None:
     problem = read(Path(folder))
     path(problem, problem.started(0), most=10)  # compiles what is not compiled yet, and loads what is
-    for start in range(starts):
+    for start in starts:
         found = path(problem, problem.started(start))
         seconds, passes = found.near()
         print(
@@ -35,4 +35,4 @@ def main(folder: str, starts: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], [int(start) for start in sys.argv[2:]])

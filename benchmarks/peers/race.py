@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ _SCRIPTS = Path(__file__).parent
 _QUARTILES = ("lowest", "lower quartile", "median", "upper quartile", "highest")
 #: Seconds after which a peer is stopped.
 LIMIT = 300.0
+#: Runs of ours from the same start after each run of a peer.
+_AGAIN = 5
 
 
 class Peer(NamedTuple):
@@ -43,11 +45,8 @@ def raced(problem: Problem, family: str, peers: Sequence[Peer], starts: int, lim
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder, problem, family, max([peer.starts for peer in peers], default=1))
-        own = carried_out([sys.executable, "-m", "benchmarks.peers.ours", name, str(starts)])
-        if own.failed:
-            raise RuntimeError(own.errors)
-        ours = [json.loads(line) for line in own.output.splitlines()]
-        table = _own_rows(ours, own.peak)
+        ours, peak = _ours(folder, range(starts))
+        table = _own_rows(ours, peak)
         best: dict[str, float] = {}
         for peer in peers:
             row, likelihood = _peer_row(folder, peer, ours, limit)
@@ -55,6 +54,21 @@ def raced(problem: Problem, family: str, peers: Sequence[Peer], starts: int, lim
             best[f"{peer.package}, {peer.tolerance}"] = likelihood
             print("  " + ", ".join(f"{k}: {v}" for k, v in row.items() if v is not None), flush=True)
     return Race(table, _optima(ours, best))
+
+
+def _ours(folder: Path, starts: Iterable[int]) -> tuple[list[dict[str, Any]], float]:
+    """What our own runs tell, one a start, and their peak memory."""
+    command = [sys.executable, "-m", "benchmarks.peers.ours", str(folder), *map(str, starts)]
+    ended = carried_out(command, limit=3600)
+    if ended.failed or ended.stopped:
+        raise RuntimeError(ended.errors)
+    return [json.loads(line) for line in ended.output.splitlines()], ended.peak
+
+
+def _beside(folder: Path, start: int) -> float:
+    """Seconds of our run from a start, again: what else the machine does changes while a peer is at work."""
+    again, _ = _ours(folder, [start] * _AGAIN)
+    return float(np.median([run["near"] for run in again]))
 
 
 def _own_rows(ours: Sequence[dict[str, Any]], peak: float) -> list[Row]:
@@ -70,12 +84,12 @@ def _own_rows(ours: Sequence[dict[str, Any]], peak: float) -> list[Row]:
             "times ours": 1.0,
             **common,
         },
-        {"package": "skmoe", "tolerance": "default", "seconds": median("converged"), "times ours": None, **common},
+        {"package": "skmoe", "tolerance": "default", "seconds": median("converged"), **common},
     ]
 
 
 def _peer_row(folder: Path, peer: Peer, ours: Sequence[dict[str, Any]], limit: float) -> tuple[Row, float]:
-    seconds, likelihoods, peaks, bound, note = [], [], [], False, None
+    seconds, beside, likelihoods, peaks, bound, note = [], [], [], [], False, None
     for start in range(min(peer.starts, len(ours))):
         ended = _run(folder, peer, start, limit)
         found = _told(ended)
@@ -86,17 +100,19 @@ def _peer_row(folder: Path, peer: Peer, ours: Sequence[dict[str, Any]], limit: f
             note = f"failed: {ended.errors.strip().splitlines()[-1] if ended.errors.strip() else 'said nothing'}"
             break
         peaks.append(ended.peak)
+        beside.append(_beside(folder, start))
         bound |= ended.stopped
         seconds.append(limit if ended.stopped else found["seconds"])
         likelihoods.append(np.nan if ended.stopped else found["log_likelihood"])
     row: dict[str, Any] = {"package": peer.package, "tolerance": peer.tolerance, "starts": len(seconds)}
     if not seconds:
         return {**row, "note": note}, np.nan
-    times = float(np.median([theirs / run["near"] for theirs, run in zip(seconds, ours, strict=False)]))
+    times = float(np.median(np.array(seconds) / beside))
     ahead = np.array([run["optimum"] - theirs for theirs, run in zip(likelihoods, ours, strict=False)])
     more = "more than " if bound else ""
     row |= {
         "seconds": f"{more}{np.median(seconds):.3g}" if bound else float(np.median(seconds)),
+        "ours": float(np.median(beside)),
         "times ours": f"{more}{times:.0f}" if bound else times,
         "log-likelihood": None if bound else float(np.median(likelihoods)),
         "ours less theirs, nats": None if bound else float(np.median(ahead)),

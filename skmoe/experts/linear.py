@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from ..families.links import Link, Linked
+from ..families.links import Link
 from ..families.protocol import Family, Theta, totals
 from ..fused import Gathered
 from ..newton import solve_information, times
@@ -16,6 +17,7 @@ from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer, crossed
 from .linear_predictive import LinearPredictive
 from .protocol import Expert, ExpertForward
+from .shapes import Shapes, known_of
 
 #: Largest move of a scale or shape coordinate in one M-step: beyond it the quadratic picture says nothing.
 _LARGEST_MOVE = 2.0
@@ -123,9 +125,9 @@ class LinearExpert(Expert):
         stacked = np.stack(shape, axis=-1) if shape else np.zeros((len(center), 0))
         return LinearParams(coef, np.tile(stacked, (n_experts, 1, 1)))
 
-    def _linked(self, params: LinearParams) -> Linked:
-        """Value and derivatives of the parameters after the first, each like ``params.shape``."""
-        return _linked(self.links, params.shape.tobytes(), params.shape.shape)
+    def _linked(self, params: LinearParams) -> Shapes:
+        """What the parameters after the first say by themselves."""
+        return known_of(self.family, self.links, params.shape.tobytes(), params.shape.shape)
 
     def _log_scale(self, params: LinearParams) -> np.ndarray:
         """Log of the scale of each expert, (n_experts, n_outputs), for families that have one."""
@@ -176,8 +178,7 @@ class LinearExpert(Expert):
 
     def constants(self, params: LinearParams) -> np.ndarray:
         value = self._linked(params).value
-        constants = self.family.constants(tuple(value[..., j] for j in range(value.shape[-1])))
-        return np.stack(constants, axis=-1) if constants else np.zeros((*params.coef.shape[:2], 0))
+        return _last(self.family.constants(tuple(value[..., j] for j in range(value.shape[-1]))), value.shape)
 
     @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
@@ -194,12 +195,7 @@ class LinearExpert(Expert):
         assert shape is not None
         if grams is None:
             return LinearSums(mass, coef, shape, None, None)
-        # Curvatures that are the same at every row can be had at any.
-        value = self._linked(params).value[..., None]
-        theta = (np.zeros((*params.coef.shape[:2], 1)), *(value[..., j, :] for j in range(value.shape[-2])))
-        curvature = self.family.terms(np.zeros((params.coef.shape[1], 1)), theta).curvature
-        assert curvature is not None
-        curved, *others = curvature
+        curved, *others = self._linked(params).curvature
         information = grams * curved[..., None] if self.family.curvature_is_constant else grams
         return LinearSums(mass, coef, shape, information, totals(others, mass[:, None, None], params.coef.shape[1]))
 
@@ -211,9 +207,7 @@ class LinearExpert(Expert):
 
     def _precision(self, params: LinearParams) -> np.ndarray:
         """1 / s^2 of each expert, the unit of its ridge; 1 where the family has no scale of the predictor."""
-        if not self._scaled:
-            return np.ones(params.coef.shape[:2])
-        return np.exp(-2 * self._log_scale(params))
+        return self._linked(params).precision
 
     def _ridge(self, params: LinearParams) -> np.ndarray:
         """alpha * ||b / s||^2 of each expert and output."""
@@ -244,7 +238,7 @@ class LinearExpert(Expert):
         lack = np.maximum(_LEAST_MASS - sums.mass, 0.0)
         ridge = self._precision(params)[..., None] * (ridge + lack[:, None, None])
         coef = solve_information(sums.information, vector.coef, ridge)
-        _, first, second = self._linked(params)
+        _, first, second, *_ = self._linked(params)
         information = np.square(first) * sums.curvature
         information += np.maximum(-second * self._natural_shape(params, sums), 0.0)
         smallest = np.maximum(lack, 1e-10 * (1.0 + sums.mass))[:, None, None]
@@ -382,14 +376,9 @@ def _within(move: np.ndarray) -> np.ndarray:
     return np.minimum(np.maximum(move, -_LARGEST_MOVE), _LARGEST_MOVE)
 
 
-@lru_cache(maxsize=64)
-def _linked(links: tuple[Link, ...], coordinates: bytes, shape: tuple[int, ...]) -> Linked:
-    """Links of coordinates (n_experts, n_outputs, n_links), which several verbs of a pass ask for."""
-    values = np.frombuffer(coordinates).reshape(shape)
-    linked = Linked(*np.empty((3, *shape)))
-    for j, link in enumerate(links):
-        for whole, part in zip(linked, link(values[..., j]), strict=True):
-            whole[..., j] = part
-    for whole in linked:
-        whole.flags.writeable = False
-    return linked
+def _last(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Arrays of a shape without its last axis, along that axis."""
+    out = np.empty((*shape[:-1], len(arrays)))
+    for j, array in enumerate(arrays):
+        out[..., j] = array
+    return out

@@ -108,8 +108,7 @@ class Softmax(Block):
         bound = 0.5 * self.damping * even
         if not self._full(params):
             return information + bound[:, None]
-        for c in range(information.shape[1]):
-            information[:, c, :, c] += bound
+        np.einsum("gcicj->gcij", information)[:] += bound[:, None]
         return information
 
     @staticmethod
@@ -128,7 +127,10 @@ class Softmax(Block):
     def precondition(self, params: SoftmaxParams, sums: SoftmaxSums, vector: SoftmaxParams) -> SoftmaxParams:
         assert sums.information is not None
         solve = self._solve_full if self._full(params) else self._solve_branches
-        return SoftmaxParams(np.stack([solve(h, v) for h, v in zip(sums.information, vector.coef, strict=True)]))
+        out = np.empty_like(vector.coef)
+        for h, v, found in zip(sums.information, vector.coef, out, strict=True):
+            found[:] = solve(h, v)
+        return SoftmaxParams(out)
 
     def _ridge(self, n_vectors: int, n_coef: int) -> np.ndarray:
         ridge = np.full((n_vectors, n_coef), self.alpha)

@@ -1,7 +1,9 @@
 """Sparse columns: what rows that hold few numbers say, entry by entry.
 
-Entries are those of scipy's compressed rows. Vectors lie column by column, (n_columns, n_vectors), so that an entry
-meets the coefficients of all experts in one place of memory.
+Entries are those of scipy's compressed rows. Vectors lie column by column, so that an entry meets the coefficients of
+all experts in one place of memory. Numbers of columns are read as unsigned: numbers below zero would count from the
+end, and be tested for. Nanoseconds an entry of 10,000 columns, four vectors: predictions 4.0 in a loop over the vectors
+and 2.0 written out with four sums, scores 2.2 and 1.6; with eight vectors there is no difference.
 """
 
 from __future__ import annotations
@@ -25,42 +27,50 @@ class Entries(NamedTuple):
 
 @kernel
 def predict(entries: Entries, coef: np.ndarray, intercept: np.ndarray, out: np.ndarray) -> None:
-    """Linear predictors of rows.
+    """Linear predictors of rows, four vectors at a time: so many sums stay in registers.
 
     Parameters
     ----------
-    coef : ndarray of shape (n_columns, n_vectors)
-    intercept : ndarray of shape (n_vectors,)
-    out : ndarray of shape (n_vectors, n_rows)
+    coef : ndarray of shape (n_fours, 4 * n_columns)
+        The four coefficients of a column beside each other; zeros fill the last four.
+    intercept : ndarray of shape (n_fours, 4)
+    out : ndarray of shape (n_fours, 4, n_rows)
     """
-    n_vectors = coef.shape[1]
-    total = np.empty(n_vectors)
-    for i in range(len(entries.first)):
-        total[:] = intercept
-        for e in range(entries.first[i], entries.last[i]):
-            x, slopes = entries.data[e], coef[entries.indices[e]]
-            for v in range(n_vectors):
-                total[v] += x * slopes[v]
-        for v in range(n_vectors):
-            out[v, i] = total[v]
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    for f in range(len(coef)):
+        slopes, found = coef[f], out[f]
+        for i in range(len(entries.first)):
+            a, b, c, d = intercept[f, 0], intercept[f, 1], intercept[f, 2], intercept[f, 3]
+            for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+                x, j = entries.data[e], four * np.uint64(entries.indices[e])
+                a += x * slopes[j]
+                b += x * slopes[j + one]
+                c += x * slopes[j + two]
+                d += x * slopes[j + three]
+            found[0, i], found[1, i], found[2, i], found[3, i] = a, b, c, d
 
 
 @kernel
 def score(entries: Entries, values: np.ndarray, out: np.ndarray) -> None:
-    """Add value times entry to the sums of the columns.
+    """Add value times entry to the sums of the columns, four vectors at a time.
 
     Parameters
     ----------
-    values : ndarray of shape (n_rows, n_vectors)
-    out : ndarray of shape (n_columns, n_vectors)
+    values : ndarray of shape (n_fours, n_rows, 4)
+    out : ndarray of shape (n_fours, 4 * n_columns)
+        Laid out like the coefficients of `predict`.
     """
-    n_vectors = values.shape[1]
-    for i in range(len(entries.first)):
-        value = values[i]
-        for e in range(entries.first[i], entries.last[i]):
-            x, total = entries.data[e], out[entries.indices[e]]
-            for v in range(n_vectors):
-                total[v] += x * value[v]
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    for f in range(len(values)):
+        value, total = values[f], out[f]
+        for i in range(len(entries.first)):
+            a, b, c, d = value[i, 0], value[i, 1], value[i, 2], value[i, 3]
+            for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+                x, j = entries.data[e], four * np.uint64(entries.indices[e])
+                total[j] += x * a
+                total[j + one] += x * b
+                total[j + two] += x * c
+                total[j + three] += x * d
 
 
 @kernel
@@ -77,8 +87,8 @@ def squares(entries: Entries, inverse: np.ndarray, center: np.ndarray, weights: 
     n_vectors = weights.shape[1]
     for i in range(len(entries.first)):
         weight = weights[i]
-        for e in range(entries.first[i], entries.last[i]):
-            j = entries.indices[e]
+        for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+            j = np.uint64(entries.indices[e])
             z, total = entries.data[e] * inverse[j], out[j]
             more = z * (z - 2 * center[j])
             for v in range(n_vectors):
@@ -116,8 +126,8 @@ def extremes(
 ) -> None:
     """Smallest and largest entry of every column, how many there are, and the weight of their rows."""
     for i in range(len(entries.first)):
-        for e in range(entries.first[i], entries.last[i]):
-            j, x = entries.indices[e], entries.data[e]
+        for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+            j, x = np.uint64(entries.indices[e]), entries.data[e]
             low[j], high[j] = min(low[j], x), max(high[j], x)
             count[j] += 1
             held[j] += weights[i]
@@ -138,8 +148,8 @@ def deviations(
     sums : ndarray of shape (2, n_columns)
     """
     for i in range(len(entries.first)):
-        for e in range(entries.first[i], entries.last[i]):
-            j = entries.indices[e]
+        for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+            j = np.uint64(entries.indices[e])
             off = (entries.data[e] - middle[j]) * inverse[j] - mean[j]
             sums[0, j] += weights[i] * off
             sums[1, j] += weights[i] * off * off
@@ -156,7 +166,7 @@ def spread(entries: Entries, place: np.ndarray, out: np.ndarray) -> None:
     out : ndarray of shape (n_wanted, n_rows)
     """
     for i in range(len(entries.first)):
-        for e in range(entries.first[i], entries.last[i]):
-            line = place[entries.indices[e]]
+        for e in range(np.uint64(entries.first[i]), np.uint64(entries.last[i])):
+            line = place[np.uint64(entries.indices[e])]
             if line >= 0:
                 out[line, i] = entries.data[e]

@@ -22,7 +22,7 @@ from .design import Design, Standardizer
 from .moments import Moments
 
 #: Share of entries that are stored above which cross-products are made of dense columns. Seconds of pairs of entries
-#: over those of matrix products of 1,000 columns: see `benchmarks.sparse`.
+#: over those of dense columns at .2, .3 and .5: .1 .5 .8 (100 columns), .3 .6 1.4 (300), .4 1.4 2.0 (900).
 _DENSE = 0.3
 #: Distance of the centre from zero, in scales, beyond which a column is centred as a dense one: it holds at most one
 #: zero in so many times so many rows.
@@ -153,18 +153,23 @@ class SparseDesign(Design):
 
     def predict(self, coef: np.ndarray) -> np.ndarray:
         flat = coef.reshape(-1, self.n_coef)
-        slopes = np.ascontiguousarray((flat[:, 1:] * self._inverse).T)
-        out = np.empty((len(flat), self.n_rows))
-        kernels.csr.predict(self._entries, slopes, flat[:, 0] - flat[:, 1:] @ self._center, out)
+        n = self.n_coef - 1
+        slopes, intercept = flat[:, 1:] * self._inverse, flat[:, :1] - flat[:, 1:] @ self._center[:, None]
+        slopes, intercept = _in_fours(slopes), _in_fours(intercept)
+        out = np.empty((len(slopes), 4, self.n_rows))
+        kernels.csr.predict(self._entries, slopes.reshape(len(slopes), 4 * n), intercept[:, 0], out)
+        out = out.reshape(4 * len(slopes), self.n_rows)[: len(flat)]
         if len(self._far):
             out += flat[:, 1 + self._far] @ self._far_columns
         return out.reshape(*coef.shape[:-1], self.n_rows)
 
     def score(self, values: np.ndarray) -> np.ndarray:
         flat = values.reshape(-1, self.n_rows)
-        sums, total = np.zeros((self.n_coef - 1, len(flat))), flat.sum(axis=1)
-        kernels.csr.score(self._entries, np.ascontiguousarray(flat.T), sums)
-        inner = sums.T * self._inverse - total[:, None] * self._center
+        n, total, fours = self.n_coef - 1, flat.sum(axis=1), _in_fours(flat)
+        sums = np.zeros((len(fours), n, 4))
+        kernels.csr.score(self._entries, fours, sums.reshape(len(fours), 4 * n))
+        sums = sums.swapaxes(1, 2).reshape(4 * len(fours), n)[: len(flat)]
+        inner = sums * self._inverse - total[:, None] * self._center
         if len(self._far):
             inner[:, self._far] = flat @ self._far_columns.T
         return np.column_stack([total, inner]).reshape(*values.shape[:-1], self.n_coef)
@@ -210,3 +215,13 @@ class SparseDesign(Design):
             place[index] = np.arange(len(index))
             kernels.csr.spread(self._entries, place, columns)
         return (columns - self._units.center[index, None]) * self._units.inverse[index, None]
+
+
+def _in_fours(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (n_vectors, n) four at a time, (n_fours, n, 4); zeros fill the last four."""
+    n_vectors, n = vectors.shape
+    n_fours = -(-n_vectors // 4)
+    filled = np.zeros((n_fours, n, 4))
+    for v, vector in enumerate(vectors):
+        filled[v // 4, :, v % 4] = vector
+    return filled

@@ -127,14 +127,17 @@ def begun(mixture: Mixture, params: Params, rows: Rows) -> Stream:
 def resumed(mixture: Mixture, params: Params, rows: Rows, usual: Rows, weight: float) -> Stream:
     """A stream that begins with a fit to rows of some weight, which are gone.
 
-    At the optimum their gradient was zero. The information of a unit of their weight is that of other rows, and, worth
-    as many rows as there are parameters, of ``usual`` ones, which count whatever their response.
+    At the optimum their gradient was zero. The log-likelihood and the information of a unit of their weight are those
+    of other rows; to the information are added, worth as many rows as there are parameters, those of ``usual`` ones,
+    which count whatever their response.
     """
     with held_to_one_thread():
         prior = [np.exp(mixture.log_prior(params, chunk.gate)) for chunk in usual]
         common = mixture.sums(params, usual, responsibilities=prior)
-        known = add(mixture.sums(params, rows), scaled(common, mixture.n_free(params) / usual.total))
+        batch = mixture.sums(params, rows)
+        known = add(batch, scaled(common, mixture.n_free(params) / usual.total))
         sums = mixture.balanced(params, scaled(known, weight / known.weight))
+        sums = sums._replace(log_likelihood=batch.log_likelihood * weight / batch.weight)
     return Stream(mixture, params, params, scaled(sums, 1 / weight), weight, 1)
 
 

@@ -85,7 +85,7 @@ def test_a_peer_that_is_not_there_is_left_out_with_a_sentence(monkeypatch):
     assert found.optima[0]["starts"] == 2
 
 
-OURS = [{"near": 0.5, "optimum": -10.0}, {"near": 0.25, "optimum": -9.0}]
+OURS = [{"optimum": -10.0}, {"optimum": -9.0}]
 
 
 def test_a_peer_is_compared_start_by_start(monkeypatch):
@@ -96,6 +96,7 @@ def test_a_peer_is_compared_start_by_start(monkeypatch):
         return Ended(json.dumps({"seconds": seconds, "log_likelihood": likelihood}), "", 9.0, 50.0, False, False)
 
     monkeypatch.setattr(race, "_run", run)
+    monkeypatch.setattr(race, "_beside", lambda folder, start: [0.5, 0.25][start])
     row, best = race._peer_row(None, race.Peer("flexmix", starts=2), OURS, 300)
     assert row["times ours"] == np.median([5.0 / 0.5, 4.0 / 0.25])
     assert (row["ours less theirs, nats"], row["least, nats"]) == (0.375, 0.25)
@@ -104,6 +105,7 @@ def test_a_peer_is_compared_start_by_start(monkeypatch):
 
 def test_a_peer_that_is_stopped_is_a_bound(monkeypatch):
     monkeypatch.setattr(race, "_run", lambda *args: Ended("", "", 300.0, 70.0, True, False))
+    monkeypatch.setattr(race, "_beside", lambda folder, start: 0.5)
     row, best = race._peer_row(None, race.Peer("flexmix"), OURS, 300)
     assert (row["seconds"], row["times ours"], row["log-likelihood"]) == ("more than 300", "more than 600", None)
     assert math.isnan(best)

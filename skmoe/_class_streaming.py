@@ -1,0 +1,58 @@
+"""Classes of a stream: told on its first call, although a batch may lack some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ._streaming import Streaming
+
+#: Rows that a class without rows in the first batch of a stream begins with.
+_ABSENT = 0.5
+
+
+class ClassStreaming(Streaming):
+    """What a classifier adds to `skmoe._streaming.Streaming`; a part of `MoEClassifier`."""
+
+    class_weight: str | dict | None
+    classes_: np.ndarray
+    _codes: Callable[[np.ndarray], np.ndarray]
+    _class_factor: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+    def _check_streams(self, classes: Any) -> None:
+        super()._check_streams(classes)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
+                "class_weight as a dict, or pass sample_weight."
+            )
+        known = self.classes_ if hasattr(self, "_members") else None
+        if known is None and classes is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit, because a batch may lack some: give all "
+                "labels that will ever come, such as np.unique(y) of all rows."
+            )
+        if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(
+                f"classes={classes!r} are not those of the first call, {known}. Leave classes out, or begin anew with "
+                "a clone of this estimator."
+            )
+
+    def _check_first_batch(
+        self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, classes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+        """Rows of a first batch, and of every class that has none a part of a row in their middle.
+
+        Without it the odds of such a class would be zero, and when it comes no step could be told from its curvature.
+        """
+        if len(classes) < 2:
+            raise ValueError(f"MoEClassifier needs at least 2 classes, but classes holds {len(classes)}.")
+        self.classes_ = classes
+        codes = self._codes(y)
+        absent = np.setdiff1d(np.arange(len(classes)), codes[weight > 0])
+        middle = np.average(X, axis=0, weights=weight)
+        X = np.concatenate([X, np.tile(middle, (len(absent), 1))])
+        codes, weight = np.append(codes, absent), np.append(weight, np.full(len(absent), _ABSENT))
+        return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
