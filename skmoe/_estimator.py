@@ -41,7 +41,6 @@ from .training.watch import Printed, Watch, Watches
 from .training_rows import TrainingRows
 from .tree import Tree
 
-
 #: What is trained on: X, coded y, sample weights, and factors on these.
 Training = tuple[np.ndarray, np.ndarray, np.ndarray, Any]
 
