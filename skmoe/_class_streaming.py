@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._streaming import Streaming
+from .rows.columns import appended, standardizer
 
 #: Rows that a class without rows in the first batch of a stream begins with.
 _ABSENT = 0.5
@@ -52,7 +53,8 @@ class ClassStreaming(Streaming):
         self.classes_ = classes
         codes = self._codes(y)
         absent = np.setdiff1d(np.arange(len(classes)), codes[weight > 0])
-        middle = np.average(X, axis=0, weights=weight)
-        X = np.concatenate([X, np.tile(middle, (len(absent), 1))])
+        if absent.size:
+            middle = standardizer(X, weight, np.arange(X.shape[1]), None).center
+            X = appended(X, np.tile(middle, (len(absent), 1)))
         codes, weight = np.append(codes, absent), np.append(weight, np.full(len(absent), _ABSENT))
         return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)

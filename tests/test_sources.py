@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
@@ -105,6 +106,24 @@ def test_folds_of_a_source(source):
 def test_an_expert_more_from_a_source(source):
     fits = [MoERegressor(2, n_init=1, random_state=0).fit(rows, Y).add_expert(rows, Y) for rows in (source, X)]
     assert_same(*fits, source)
+
+
+def test_streams_of_sources(source):
+    fits = [MoERegressor(2, n_init=1, random_state=0) for _ in range(2)]
+    for _ in range(2):
+        for model, rows in zip(fits, (source, X), strict=True):
+            model.partial_fit(rows, Y)
+    assert_same(*fits, source)
+
+
+@pytest.mark.parametrize("kind", ["source", "sparse"])
+def test_a_class_that_the_first_batch_of_a_stream_lacks(kind, source):
+    rows = {"source": source, "sparse": csr_array(X)}[kind]
+    mine, theirs = (MoEClassifier(2, n_init=1, random_state=0) for _ in range(2))
+    mine.partial_fit(rows, LABELS, classes=[0, 1, 2])
+    theirs.partial_fit(X, LABELS, classes=[0, 1, 2])
+    assert mine.objective_ == pytest.approx(theirs.objective_, rel=1e-6)
+    assert mine.predict_proba(rows)[:, 2].max() > 0
 
 
 # -- refused -------------------------------------------------------------------------------------------------------

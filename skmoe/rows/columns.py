@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import kernels
 from .design import Design, Standardizer
+from .row_source import RowSource
 from .sparse import SparseRows
 from .tiles import Seen, unwritable
 
@@ -81,6 +82,22 @@ def standardizer(X: Any, weight: np.ndarray, index: np.ndarray, rows: np.ndarray
 @standardizer.register
 def _(X: SparseRows, weight: np.ndarray, index: np.ndarray, rows: np.ndarray | None) -> Standardizer:
     return Standardizer.from_moments((X if rows is None else X[rows]).moments(weight, index))
+
+
+@singledispatch
+def appended(X: Any, rows: np.ndarray) -> Any:
+    """X with some rows more, (n_rows, n_features), at its end."""
+    return np.concatenate([X, rows])
+
+
+@appended.register
+def _(X: SparseRows, rows: np.ndarray) -> SparseRows:
+    return X.appended(rows)
+
+
+@appended.register
+def _(X: RowSource, rows: np.ndarray) -> RowSource:
+    return X.appended(rows)
 
 
 def selected(selection: Selection, X: Any, names: Sequence[str] | None, n_features: int, what: str) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 
-from .parts import Part, Which, parts_of
+from .parts import ArrayPart, Part, Which, parts_of
 
 
 class RowSource:
@@ -118,6 +119,16 @@ class RowSource:
         """The part that holds a row, and its number there, in words."""
         part = int(np.searchsorted(self._first, row, side="right")) - 1
         return f"row {row - self._first[part]} of {self._parts[part].name}"
+
+    def appended(self, rows: np.ndarray) -> RowSource:
+        """This source with some rows more, (n_rows, n_columns), at its end; what is no feature is zero there."""
+        wide = np.zeros((len(rows), self._parts[0].shape[1]))
+        wide[:, self._columns] = rows
+        grown = copy(self)
+        grown._parts = [*self._parts, ArrayPart(wide, "appended rows")]
+        grown._first = np.append(self._first, self._first[-1] + len(rows))
+        grown.shape = int(grown._first[-1]), self.shape[1]
+        return grown
 
     def _read(self, rows: Which, columns: np.ndarray, dtype: np.dtype) -> np.ndarray:
         if isinstance(rows, slice) and rows.step in (None, 1):

@@ -16,6 +16,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, vstack
 
 from .. import kernels
 from .design import Design, Standardizer
@@ -88,6 +89,10 @@ class SparseRows:
         """Moments of some columns, for weights (n_rows,)."""
         parts = (slice(first, first + _PART_ROWS) for first in range(0, max(len(self), 1), _PART_ROWS))
         return reduce(Moments.together, (_moments(self[p].entries(columns), weight[p], len(columns)) for p in parts))
+
+    def appended(self, rows: np.ndarray) -> SparseRows:
+        """These rows and others, (n_rows, n_features), at their end."""
+        return SparseRows(vstack([self.table[self.index], csr_array(rows)], format="csr"))
 
     def n_distinct(self) -> int:
         """Number of distinct rows."""

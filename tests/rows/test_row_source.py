@@ -121,6 +121,16 @@ def test_says_where_a_row_is(tmp_path):
     assert repr(source) == "RowSource(n_rows=100, n_columns=4, n_parts=3)"
 
 
+def test_rows_may_be_appended(tmp_path):
+    source = RowSource(npy(tmp_path), columns=[2, 0])
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    grown = source.appended(rows)
+    assert grown.shape == (102, 2)
+    assert len(source) == 100
+    assert_array_equal(grown[90:], np.concatenate([TABLE[90:][:, [2, 0]], rows]))
+    assert_array_equal(grown.column(2)[100:], [1.0, 3.0])
+
+
 # -- refused -------------------------------------------------------------------------------------------------------
 
 
