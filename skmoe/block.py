@@ -12,9 +12,31 @@ So no block sees a sample weight, a tree, a matrix or another block.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
 
 from .records import add
+
+
+class Gathered(NamedTuple):
+    """What the rows of a fused pass left for one block (see `skmoe.fused`).
+
+    Attributes
+    ----------
+    mass : ndarray of shape (n_branches,) or (n_experts,)
+    score : ndarray of shape (n_branches, n_coef) or (n_experts, n_outputs, n_coef)
+        Derivatives of the log-likelihood by the coefficients.
+    grams : ndarray of shape (n_grams, n_coef, n_coef) or (n_experts, n_outputs | 1, n_coef, n_coef), or None
+        Weighted cross-products; None after a score-only pass.
+    shape : ndarray of shape (n_experts, n_outputs, n_shape)
+        Derivatives by the other parameters of experts.
+    """
+
+    mass: np.ndarray
+    score: np.ndarray
+    grams: np.ndarray | None
+    shape: np.ndarray | None = None
 
 
 class Block(ABC):

@@ -8,37 +8,18 @@ other mixture makes its passes chunk by chunk in numpy, through `skmoe.mixture.M
 from __future__ import annotations
 
 from functools import lru_cache, partial, reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import kernels
+from .block import Gathered
 from .records import add
 from .tree import Tree
 
 if TYPE_CHECKING:
     from .mixture import Mixture, Params
     from .rows.source import Rows
-
-
-class Gathered(NamedTuple):
-    """What rows left for one block.
-
-    Attributes
-    ----------
-    mass : ndarray of shape (n_branches,) or (n_experts,)
-    score : ndarray of shape (n_branches, n_coef) or (n_experts, n_outputs, n_coef)
-        Derivatives of the log-likelihood by the coefficients.
-    grams : ndarray of shape (n_grams, n_coef, n_coef) or (n_experts, n_outputs | 1, n_coef, n_coef), or None
-        Weighted cross-products; None after a score-only pass.
-    shape : ndarray of shape (n_experts, n_outputs, n_shape)
-        Derivatives by the other parameters of experts.
-    """
-
-    mass: np.ndarray
-    score: np.ndarray
-    grams: np.ndarray | None
-    shape: np.ndarray | None = None
 
 
 class FusedPass:

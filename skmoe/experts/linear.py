@@ -9,9 +9,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from ..block import Gathered
 from ..families.links import Link
 from ..families.protocol import Family, Theta, totals
-from ..fused import Gathered
 from ..newton import solve_information, times
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer, crossed

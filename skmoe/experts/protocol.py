@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..block import Block
-from ..fused import Gathered
+from ..block import Block, Gathered
 from ..rows.chunk import Response
 from ..rows.design import Design, Standardizer
 

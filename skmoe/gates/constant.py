@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..fused import Gathered
+from ..block import Gathered
 from ..newton import solve_information
 from ..rows.design import Design
 from .contrasts import contrasts, one_more

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..block import Block
-from ..fused import Gathered
+from ..block import Block, Gathered
 from ..kernels import codes
 from ..rows.design import Design, Standardizer
 from ..rows.source import Rows

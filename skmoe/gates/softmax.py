@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .. import kernels
-from ..block import Block
-from ..fused import Gathered
+from ..block import Block, Gathered
 from ..kernels import codes
 from ..newton import solve_information, times
 from ..rows.design import Design, Standardizer, crossed
