@@ -190,7 +190,7 @@ def _part(given: Any, number: int) -> Part:
 def _numpy_type(field: Any) -> np.dtype:
     try:
         return np.dtype(field.type.to_pandas_dtype())
-    except NotImplementedError:
+    except NotImplementedError:  # what pyarrow raises for types that numpy lacks, such as unions: no numbers
         return np.dtype(object)
 
 
