@@ -48,22 +48,23 @@ class FusedPass:
         self._wanted = np.array(wanted)
         self._sizes = [len(node.branches) for node in mixture.tree.nodes]
         self._n_grams = [_count(w, n) for w, n in zip(wanted, self._sizes, strict=True)]
+        self._n_curves = expert.n_curves(found.coef.shape[1]) if information else 0
 
-    def _zeros(self) -> Any:
-        view, expert = self._view, self._mixture.experts[0].expert
-        n_experts, n_outputs, n_coef = view.coef.shape
-        n_curves = (expert.n_curves(n_outputs)) if self._information else 0
-        n_gate_coef = view.gate.shape[1]
+    def _zeros(self, alike: bool) -> Any:
+        view = self._view
+        n_coef, n_gate_coef = view.coef.shape[2], view.gate.shape[1]
+        n_curves, n_gate_grams = len(view.coef) * self._n_curves, sum(self._n_grams)
+        n_apart = 0 if alike else n_gate_grams
         return kernels.gather.Totals(
             np.zeros(1),
             np.zeros(1),
             np.zeros(len(view.gate)),
-            np.zeros(n_experts),
+            np.zeros(len(view.coef)),
             np.zeros_like(view.gate),
             np.zeros_like(view.coef),
             np.zeros_like(self._params.experts[0].shape),
-            np.zeros((sum(self._n_grams), n_gate_coef, n_gate_coef)),
-            np.zeros((n_experts, n_curves, n_coef, n_coef)),
+            np.zeros((n_curves + n_gate_grams - n_apart, n_coef, n_coef)),
+            np.zeros((n_apart, n_gate_coef, n_gate_coef)),
         )
 
     def sums(self, rows: Rows) -> tuple[float, float, tuple, tuple]:
@@ -74,28 +75,38 @@ class FusedPass:
 
     def _part(self, rows: Rows, numbers: range) -> Any:
         """Totals over some chunks, which add up to those of all."""
-        totals, view, gather = self._zeros(), self._view, kernels.gather
-        task = gather.Pass(self._family, self._routes, self._wanted)
+        alike, view, gather = rows.gate is rows.expert, self._view, kernels.gather
+        totals, task = self._zeros(alike), gather.Pass(self._family, self._routes, alike, self._n_curves, self._wanted)
         if rows.kept:
             for number in numbers:
                 gather.gather(rows.tiles(number), task, view, totals)
         else:
             place = slice(rows.place(numbers[0]).start, rows.place(numbers[-1]).stop)
-            gather.gather_raw(rows.raw(place), rows.n_tile, rows.gate is rows.expert, task, view, totals)
+            gather.gather_raw(rows.raw(place), rows.n_tile, task, view, totals)
         return totals
 
     def _condensed(self, totals: Any, base_measure: float) -> tuple[float, float, tuple, tuple]:
+        curves, gate_grams = self._grams(totals)
         node, end, gates = 0, 0, []
         found = zip(self._mixture.gates, self._params.gates, self._sizes, self._n_grams, strict=True)
         for gate, p, size, n_grams in found:
-            of, grams = slice(node, node + size), totals.gate_grams[end : end + n_grams] if self._information else None
+            of, grams = slice(node, node + size), gate_grams[end : end + n_grams] if self._information else None
             gates.append(gate.condensed(p, Gathered(totals.branch[of], totals.gate[of], grams)))
             node, end = of.stop, end + n_grams
-        curves = totals.expert_grams if self._information else None
         expert = self._mixture.experts[0].expert.condensed(
             self._params.experts[0], Gathered(totals.mass, totals.coef, curves, totals.shape)
         )
         return float(totals.log_likelihood[0]) + base_measure, float(totals.weight[0]), tuple(gates), (expert,)
+
+    def _grams(self, totals: Any) -> tuple[np.ndarray | None, np.ndarray]:
+        """Cross-products of the experts (n_experts, n_curves, n_coef, n_coef), None after a score-only pass, and those
+        of the gates, which may lie behind them."""
+        if not self._information:
+            return None, totals.gate_grams
+        n_experts, n_coef = len(totals.coef), totals.coef.shape[2]
+        own, behind = np.split(totals.grams, [n_experts * self._n_curves])
+        curves = own.reshape(n_experts, self._n_curves, n_coef, n_coef)
+        return curves, behind if len(behind) else totals.gate_grams
 
 
 def fusable(mixture: Mixture) -> bool:

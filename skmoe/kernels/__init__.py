@@ -19,6 +19,7 @@ __all__ = [
     "chosen",
     "codes",
     "columns",
+    "cross_products",
     "csr",
     "elementary",
     "families",

@@ -14,6 +14,7 @@ from . import families
 from .codes import BLOCKS, EVEN, PAIRS
 from .columns import one_tile
 from .compiled import elementary, kernel
+from .cross_products import Room, add, close, room_for
 from .routes import Routes, walk_down, walk_up
 from .softmax import exponentials
 
@@ -45,11 +46,12 @@ class Totals(NamedTuple):
         Scores, like those of `View`.
     shape : ndarray of shape (n_experts, n_outputs, n_shape)
         Scores of the other parameters.
-    gate_grams : ndarray of shape (n_gate_grams, n_coef, n_coef)
-        Weighted cross-products, those of one node after those of another (see `skmoe.kernels.codes`). Empty after a
-        score-only pass.
-    expert_grams : ndarray of shape (n_experts, n_outputs | 1, n_coef, n_coef)
-        Weighted cross-products; empty after a score-only pass.
+    grams : ndarray of shape (n_experts * n_curves | n_experts * n_curves + n_gate_grams, n_coef, n_coef)
+        Weighted cross-products of what experts see, those of one expert after those of another, and after them those
+        of gates that see the same. Empty after a score-only pass.
+    gate_grams : ndarray of shape (n_gate_grams | 0, n_coef, n_coef)
+        Weighted cross-products of gates that see other columns, those of one node after those of another (see
+        `skmoe.kernels.codes`).
     """
 
     log_likelihood: np.ndarray
@@ -59,16 +61,31 @@ class Totals(NamedTuple):
     gate: np.ndarray
     coef: np.ndarray
     shape: np.ndarray
+    grams: np.ndarray
     gate_grams: np.ndarray
-    expert_grams: np.ndarray
 
 
 class Pass(NamedTuple):
-    """What one pass does: the number of the family, the tree, and which cross-products the gate of every node wants,
-    (n_nodes,)."""
+    """What one pass does.
+
+    Attributes
+    ----------
+    family : int
+        Number of the family (see `skmoe.kernels.codes`).
+    routes : Routes
+        The tree.
+    alike : bool
+        Whether gates and experts see the same columns.
+    n_curves : int
+        Cross-products that every expert wants: none in a score-only pass, one for each output or one for all.
+    wanted : ndarray of shape (n_nodes,)
+        Which cross-products the gate of every node wants.
+    """
 
     family: int
     routes: Routes
+    alike: bool
+    n_curves: int
     wanted: np.ndarray
 
 
@@ -80,52 +97,57 @@ class Work(NamedTuple):
     prob: np.ndarray
     log_total: np.ndarray
     inverse: np.ndarray
+    held: np.ndarray
     eta: np.ndarray
     joint: np.ndarray
     mass: np.ndarray
     branch: np.ndarray
     gate_score: np.ndarray
     score: np.ndarray
+    curves: np.ndarray
+    room: Room
+    gate_room: Room
 
 
 @kernel
 def gather(tiles: Tiles, task: Pass, view: View, totals: Totals) -> None:
     """Add what rows say to the totals."""
-    work = _work(task, view, tiles.weight.shape[1])
+    work = _work(task, view, tiles.weight.shape[1], totals)
     for t in range(len(tiles.weight)):
         _gather_tile(tiles.gate[t], tiles.expert[t], tiles.y[t], tiles.weight[t], task, view, work, totals)
+    _close(work, totals)
 
 
 @kernel
-def gather_raw(raw: Raw, n_tile: int, alike: bool, task: Pass, view: View, totals: Totals) -> None:
-    """Add what rows say to the totals, some at a time.
-
-    Parameters
-    ----------
-    n_tile : int
-        Rows of a tile.
-    alike : bool
-        Whether gates and experts see the same columns.
-    """
+def gather_raw(raw: Raw, n_tile: int, task: Pass, view: View, totals: Totals) -> None:
+    """Add what rows say to the totals, ``n_tile`` at a time."""
     n_rows, n_outputs = len(raw.weight), len(raw.y)
-    work = _work(task, view, n_tile)
+    work = _work(task, view, n_tile, totals)
     expert = np.empty((view.coef.shape[2], n_tile))
-    gate = expert if alike else np.empty((view.gate.shape[1], n_tile))
+    gate = expert if task.alike else np.empty((view.gate.shape[1], n_tile))
     y, weight = np.zeros((n_outputs, n_tile)), np.zeros(n_tile)
     for first in range(0, n_rows, n_tile):
         n = min(n_tile, n_rows - first)
         one_tile(raw.X, raw.expert, first, expert)
-        if not alike:
+        if not task.alike:
             one_tile(raw.X, raw.gate, first, gate)
         y[:, :n] = raw.y[:, first : first + n]
         weight[:n] = raw.weight[first : first + n]
         y[:, n:] = 0.0
         weight[n:] = 0.0
         _gather_tile(gate, expert, y, weight, task, view, work, totals)
+    _close(work, totals)
 
 
 @kernel
-def _work(task: Pass, view: View, n: int) -> Work:
+def _close(work: Work, totals: Totals) -> None:
+    """Add what is held back to the totals."""
+    close(work.room, totals.grams)
+    close(work.gate_room, totals.gate_grams)
+
+
+@kernel
+def _work(task: Pass, view: View, n: int, totals: Totals) -> Work:
     """Room for tiles of n rows."""
     n_branches, n_gate_coef = view.gate.shape
     n_experts, n_outputs, n_coef = view.coef.shape
@@ -137,12 +159,16 @@ def _work(task: Pass, view: View, n: int) -> Work:
         np.empty((n_branches, n)),
         np.empty((n_nodes, n)),
         np.empty((n_nodes, n)),
+        np.empty((n_nodes, n)),
         np.empty((n_experts, n_outputs, n)),
         logits if n_nodes == 1 else np.empty((n_experts, n)),  # of a single node, in place
         mass,
         mass if n_nodes == 1 else np.empty((n_branches, n)),
         np.empty((n_branches, n_gate_coef)),
         np.empty((n_experts * n_outputs, n_coef)),
+        np.empty((len(totals.grams) + len(totals.gate_grams), n)),
+        room_for(n_coef, len(totals.grams), n),
+        room_for(n_gate_coef, len(totals.gate_grams), n),
     )
 
 
@@ -158,9 +184,9 @@ def _gather_tile(
     totals: Totals,
 ) -> None:
     """Add what the rows of one tile say: designs (n_coef, tile), y (n_outputs, tile) and weights (tile,)."""
-    family, routes, wanted = task.family, task.routes, task.wanted
+    family, routes = task.family, task.routes
     logits, prob, log_total, inverse, eta = work.logits, work.prob, work.log_total, work.inverse, work.eta
-    joint, mass, branch = work.joint, work.mass, work.branch
+    joint, mass, branch, held = work.joint, work.mass, work.branch, work.held
     n_experts, n_outputs, n = eta.shape
     n_nodes = len(routes.node) - 1
     flat = eta.reshape(n_experts * n_outputs, n)
@@ -175,18 +201,15 @@ def _gather_tile(
     _share(joint, mass, weight, log_total[0], totals)
     if n_nodes > 1:
         walk_up(routes, mass, branch)
-    n_curves = totals.expert_grams.shape[1]
-    if n_curves:
-        curves = np.empty((n_experts, n_curves, n))
-        families.weighted_curvature(family, y, eta, view.shape, mass, curves)
-        _expert_grams(expert, curves, totals.expert_grams)
-    g = 0
+    held[0] = weight
+    for v in range(1, n_nodes):
+        s, e = routes.node[v], routes.node[v + 1]
+        _sum(branch[s:e], held[v])
+    if task.n_curves:
+        _gather_grams(gate, expert, y, weight, task, view, work, totals)
     for v in range(n_nodes):
         s, e = routes.node[v], routes.node[v + 1]
-        held = weight if v == 0 else _sum(branch[s:e])
-        if n_curves:
-            g = _gate_grams(gate, wanted[v], held, prob[s:e], inverse[v], weight, totals.gate_grams, g)
-        _excess(branch[s:e], held, inverse[v], prob[s:e], totals.branch[s:e])
+        _excess(branch[s:e], held[v], inverse[v], prob[s:e], totals.branch[s:e])
     families.weighted_score(family, y, eta, view.shape, mass, totals.shape)
     np.dot(prob, gate.T, work.gate_score)
     np.dot(flat, expert.T, work.score)
@@ -218,14 +241,13 @@ def _share(joint: np.ndarray, mass: np.ndarray, weight: np.ndarray, log_total: n
 
 
 @kernel
-def _sum(mass: np.ndarray) -> np.ndarray:
+def _sum(mass: np.ndarray, total: np.ndarray) -> None:
     """Mass of a node, (n_rows,), from that of its branches."""
-    total = mass[0].copy()
+    total[:] = mass[0]
     for b in range(1, len(mass)):
         held = mass[b]
         for i in range(len(total)):
             total[i] += held[i]
-    return total
 
 
 @kernel
@@ -245,17 +267,31 @@ def _excess(mass: np.ndarray, held: np.ndarray, inverse: np.ndarray, prob: np.nd
 
 
 @kernel
-def _expert_grams(design: np.ndarray, curves: np.ndarray, out: np.ndarray) -> None:
-    """Add the cross-products of all experts, weighted by curves (n_experts, n_curves, n_rows)."""
-    n_experts, n_curves, _ = curves.shape
-    for k in range(n_experts):
-        for q in range(n_curves):
-            _add_gram(design, curves[k, q], out[k, q])
+def _gather_grams(
+    gate: np.ndarray,
+    expert: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    task: Pass,
+    view: View,
+    work: Work,
+    totals: Totals,
+) -> None:
+    """Add cross-products: weights of all first, and then those of one design together."""
+    n_experts, _, n = work.eta.shape
+    routes, curves, g = task.routes, work.curves, n_experts * task.n_curves
+    of_experts = curves[:g].reshape(n_experts, task.n_curves, n)
+    families.weighted_curvature(task.family, y, work.eta, view.shape, work.mass, of_experts)
+    for v in range(len(task.wanted)):
+        s, e = routes.node[v], routes.node[v + 1]
+        g = _gate_weights(task.wanted[v], work.held[v], work.prob[s:e], work.inverse[v], weight, curves, g)
+    n_grams = len(totals.grams)
+    add(expert, curves[:n_grams], work.room, totals.grams)
+    add(gate, curves[n_grams:], work.gate_room, totals.gate_grams)
 
 
 @kernel
-def _gate_grams(
-    design: np.ndarray,
+def _gate_weights(
     wanted: int,
     held: np.ndarray,
     prob: np.ndarray,
@@ -264,25 +300,24 @@ def _gate_grams(
     out: np.ndarray,
     g: int,
 ) -> int:
-    """Add the cross-products of one gate, from place g on; returns the place behind them."""
+    """Weights of the cross-products of one gate, from place g on; returns the place behind them."""
     n_branches, n_rows = prob.shape
-    product = np.empty(n_rows)
     if wanted & BLOCKS:
         for b in range(n_branches):
+            product = out[g]
             for i in range(n_rows):
                 p = prob[b, i] * inverse[i]
                 product[i] = _kept(2 * held[i] * p * (1 - p), weight[i])
-            _add_gram(design, product, out[g])
             g += 1
     if wanted & PAIRS:
         for b in range(n_branches):
             for d in range(b + 1, n_branches):
+                product = out[g]
                 for i in range(n_rows):
                     product[i] = _kept(held[i] * prob[b, i] * prob[d, i] * inverse[i] * inverse[i], weight[i])
-                _add_gram(design, product, out[g])
                 g += 1
     if wanted & EVEN:
-        _add_gram(design, held, out[g])
+        out[g] = held
         g += 1
     return g
 
@@ -291,26 +326,3 @@ def _gate_grams(
 def _kept(value: float, weight: float) -> float:
     """A value, or zero where it is nothing beside the weight of its row."""
     return value if value > _NOTHING * weight else 0.0
-
-
-@kernel
-def _add_gram(design: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
-    """Add the weighted cross-products of a design (n_coef, n_rows); rows without weight are skipped."""
-    n_coef, n_rows = design.shape
-    met = np.flatnonzero(weight)
-    n = len(met)
-    if 4 * n > 3 * n_rows:
-        scaled = np.empty((n_coef, n_rows))
-        for j in range(n_coef):
-            column, a = design[j], scaled[j]
-            for i in range(n_rows):
-                a[i] = weight[i] * column[i]
-        out[:] += np.dot(scaled, design.T)
-    elif n:
-        some, scaled = np.empty((n_coef, n)), np.empty((n_coef, n))
-        for j in range(n_coef):
-            column, a, b = design[j], some[j], scaled[j]
-            for i in range(n):
-                a[i] = column[met[i]]
-                b[i] = weight[met[i]] * a[i]
-        out[:] += np.dot(scaled, some.T)

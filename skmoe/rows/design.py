@@ -11,6 +11,7 @@ from functools import cached_property, reduce
 
 import numpy as np
 
+from .. import kernels
 from .moments import Moments
 
 #: Rows of which moments are taken at a time.
@@ -124,9 +125,8 @@ class Design:
     def gram(self, weights: np.ndarray) -> np.ndarray:
         """Weighted cross-products: weights (..., n_rows) give (..., n_coef, n_coef)."""
         flat = weights.reshape(-1, self.n_rows)
-        products = np.empty((len(flat), self.n_coef, self.n_coef))
-        for weight, product in zip(flat, products, strict=True):
-            np.matmul(self.columns * weight, self.columns.T, out=product)
+        products = np.zeros((len(flat), self.n_coef, self.n_coef))
+        kernels.cross_products.cross_products(self.columns, np.ascontiguousarray(flat), products)
         return products.reshape(*weights.shape[:-1], self.n_coef, self.n_coef)
 
     def squares(self, weights: np.ndarray) -> np.ndarray:
