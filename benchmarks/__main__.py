@@ -29,6 +29,8 @@ PARTS = {
     "predict": "benchmarks.predict",
     "fraud": "benchmarks.fraud_seconds",
     "memory": "benchmarks.footprint",
+    "sparse": "benchmarks.sparse",
+    "stream": "benchmarks.stream",
     "starting": "benchmarks.starting",
 }
 

@@ -2,7 +2,8 @@
 
 A pass that gathers scores needs two matrix products, of the design with the coefficients of gate and experts and of
 the design with what rows say of both, and two exponentials for every row and expert: of the gate's logits and of
-densities. A pass with information needs weighted cross-products too; counted are those that it really forms.
+densities. A pass with information needs weighted cross-products too; counted are those that it really forms: in numpy
+one matrix product each, in compiled code all together, as `skmoe.kernels.cross_products` makes them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from skmoe import kernels
 from skmoe.kernels.compiled import kernel
+from skmoe.kernels.cross_products import add, close, room_for
 from skmoe.kernels.elementary import exp_of_negative
 from skmoe.mixture import Params
 from skmoe.rows.tiles import tile_rows
@@ -80,7 +82,8 @@ def _compiled(
     n_grams: int,
 ) -> None:
     scores = np.empty_like(values)
-    other = designs[0].copy()
+    weights, grams = np.ones((n_grams, designs.shape[2])), np.zeros((n_grams, *gram.shape))
+    room = room_for(designs.shape[1], n_grams, designs.shape[2])
     for t in range(n_blocks):
         design = designs[t % len(designs)]
         np.dot(coef, design, values)
@@ -89,13 +92,14 @@ def _compiled(
             for i in range(len(a)):
                 b[i] = exp_of_negative(a[i])
         np.dot(scores, design.T, out)
-        for _ in range(n_grams):
-            other[0, 0] = out[0, 0]
-            np.dot(other, design.T, gram)
+        if n_grams:
+            weights[0, 0] = out[0, 0]
+            add(design, weights, room, grams)
+    close(room, grams)
 
 
 def compiled(work: Blocks, n_grams: int = 0) -> None:
-    """The same with the exponential of the kernels, without Python between calls."""
+    """The same with the exponential and the cross-products of the kernels, without Python between calls."""
     _compiled(*work, n_grams)
 
 

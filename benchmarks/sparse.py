@@ -1,17 +1,17 @@
 """Sparse X: seconds of a pass against stored entries, and memory of a fit.
 
-OPENBLAS_NUM_THREADS=1 python -m benchmarks.sparse [largest number of rows]
-
 Rows hold a hundred entries each in ten thousand columns, one per cent, and there are four experts: a million rows store
 1e8 entries. The peak is that of the whole process of a fit of a few passes, imports and the matrix itself included.
+
+python -m benchmarks.sparse ROWS        one fit, as JSON
 """
 
 from __future__ import annotations
 
-import resource
-import subprocess
+import json
 import sys
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,9 @@ from skmoe.rows.sparse import SparseRows
 from skmoe.training.starts import hyperplanes
 from skmoe.tree import Tree
 
-from .speed import median
+from .process import carried_out, memory
+from .report import Row, Tables
+from .timing import alternated, exponent, ratio
 
 N_COLUMNS, N_ENTRIES, N_EXPERTS = 10_000, 100, 4
 #: Rows that are drawn at a time, so that making the matrix needs no more memory than it.
@@ -53,7 +55,7 @@ def problem(n_rows: int, seed: int = 0) -> tuple[sp.csr_array, np.ndarray]:
     return sp.csr_array((data, indices, indptr), shape=(n_rows, N_COLUMNS)), y
 
 
-def passes(X: sp.csr_array, y: np.ndarray) -> dict[str, float]:
+def passes(X: sp.csr_array, y: np.ndarray, rounds: int) -> Row:
     """Seconds of a score-only pass, of one with information, and of scipy's products with as many vectors."""
     weight = np.ones(len(y))
     mixture = Mixture.of(Tree.parse(N_EXPERTS), SoftmaxGate(), LinearExpert(Gaussian()).adapted(y[:, None], weight))
@@ -64,11 +66,20 @@ def passes(X: sp.csr_array, y: np.ndarray) -> dict[str, float]:
     params = hyperplanes(mixture, few, np.random.default_rng(0))
     rng = np.random.default_rng(0)
     coef, values = rng.standard_normal((N_COLUMNS, 2 * N_EXPERTS)), rng.standard_normal((len(y), 2 * N_EXPERTS))
-    n = 3 if len(y) > 100_000 else 7
+    seconds = alternated(
+        {
+            "scores": lambda: mixture.sums(params, rows, information=False),
+            "information": lambda: mixture.sums(params, rows),
+            "scipy": lambda: (X @ coef, X.T @ values),
+        },
+        rounds,
+    )
     return {
-        "score": median(lambda: mixture.sums(params, rows, information=False), n),
-        "information": median(lambda: mixture.sums(params, rows), n),
-        "scipy": median(lambda: (X @ coef, X.T @ values), n),
+        "stored entries": X.nnz,
+        "scores only, s": float(np.median(seconds["scores"])),
+        "with information, s": float(np.median(seconds["information"])),
+        "scores only over scipy's products": ratio(seconds["scores"], seconds["scipy"]),
+        "with information over scipy's products": ratio(seconds["information"], seconds["scipy"]),
     }
 
 
@@ -77,39 +88,43 @@ def size(X: Any) -> int:
     return X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
 
 
-def fit(n_rows: int) -> None:
-    """Fit once and print the peak of the process over the size of the matrix."""
+def fit(n_rows: int) -> dict[str, float]:
+    """Fit once, and tell."""
+    warnings.simplefilter("ignore")
     X, y = problem(n_rows)
-    built = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     began = time.perf_counter()
     model = MoERegressor(N_EXPERTS, n_init=1, move_budget=0, max_iter=10).fit(X, y)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(
-        f"fit, {n_rows:,} x {N_COLUMNS:,}, max_iter=10: {seconds:.0f} s, {model.n_passes_:.1f} passes, peak "
-        f"{peak / 1e9:.2f} GB = {peak / size(X):.2f} x the CSR ({size(X) / 1e9:.2f} GB; made with {built / 1e9:.2f} GB)"
-    )
+    return {"matrix": size(X) / 2**20, "seconds": seconds, "passes": model.n_passes_, "peak": memory("self", "VmHWM")}
 
 
-def main(most: int) -> None:
-    found = []
-    for n_rows in (10_000, 100_000, 1_000_000):
-        if n_rows > most:
-            break
-        X, y = problem(n_rows)
-        seconds = passes(X, y)
-        found.append((X.nnz, seconds["score"]))
-        ratios = ", ".join(f"{seconds[kind] / seconds['scipy']:.2f} with {kind}" for kind in ("score", "information"))
-        print(
-            f"pass, {X.nnz:.0e} entries: {seconds['score']:.3f} s, in units of X @ B and X.T @ V: {ratios}", flush=True
-        )
-    if len(found) > 1:
-        print(f"seconds grow with the power {np.polyfit(*np.log(np.transpose(found)), 1)[0]:.2f} of stored entries")
-    subprocess.run([sys.executable, "-W", "ignore", "-m", "benchmarks.sparse", "fit", str(most)], check=True)
+def fitted(n_rows: int) -> Row:
+    """A fit in a process of its own."""
+    ended = carried_out([sys.executable, "-m", "benchmarks.sparse", str(n_rows)])
+    if ended.failed:
+        raise RuntimeError(ended.errors)
+    found = json.loads(ended.output)
+    return {
+        "rows": n_rows,
+        "the matrix, MiB": found["matrix"],
+        "peak of the process, MiB": found["peak"],
+        "in units of the matrix": found["peak"] / found["matrix"],
+        "passes": int(found["passes"]),
+        "seconds": found["seconds"],
+    }
+
+
+def measured(quick: bool) -> Tables:
+    sizes = (3_000, 10_000) if quick else (10_000, 100_000, 1_000_000)
+    table = [passes(*problem(n_rows), rounds=3 if n_rows > 100_000 else 7) for n_rows in sizes]
+    entries = [row["stored entries"] for row in table]
+    kinds = ("scores only, s", "with information, s")
+    power = {kind: exponent(entries, [row[kind] for row in table]) for kind in kinds}
+    return {
+        f"A pass over CSR rows, {N_COLUMNS:,} columns, K={N_EXPERTS}": [*table, {"stored entries": "exponent"} | power],
+        "Memory of a fit of them": [fitted(sizes[-1])],
+    }
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["fit"]:
-        fit(int(sys.argv[2]))
-    else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    print(json.dumps(fit(int(sys.argv[1]))))

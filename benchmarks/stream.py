@@ -1,12 +1,11 @@
-"""Streams: how near `partial_fit` comes to the fit to all rows, and what a long one costs.
+"""Streams: how near `partial_fit` comes to fits of all rows, and what a long one costs.
 
-OPENBLAS_NUM_THREADS=1 python -m benchmarks.stream            gaps in nats a row
-OPENBLAS_NUM_THREADS=1 python -m benchmarks.stream 50e6       seconds and memory of a stream of so many rows x 10
+python -m benchmarks.stream ROWS        one long stream, as JSON
 """
 
 from __future__ import annotations
 
-import resource
+import json
 import sys
 import time
 import warnings
@@ -17,18 +16,25 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from benchmarks.data import load
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_classification, make_moe_regression
+
+from .data import load
+from .process import carried_out, memory
+from .report import Row, Tables
 
 N_BATCHES, N_EPOCHS, N_SHUFFLES = 20, 5, 3
 #: Rows of a batch of the long stream.
 BATCH_ROWS = 100_000
+#: Batches after which memory is looked at first.
+EARLY = 5
 
 
-def problems() -> Iterator[tuple[str, Any, np.ndarray, np.ndarray]]:
-    X, y = make_moe_regression(20_000, 10, n_experts=4, noise=0.5, random_state=0)
-    yield "simulated", MoERegressor(4), X, y
+def problems(quick: bool) -> Iterator[tuple[str, Any, np.ndarray, np.ndarray]]:
+    X, y = make_moe_regression(4_000 if quick else 20_000, 10, n_experts=4, noise=0.5, random_state=0)
+    yield "simulated, K=4", MoERegressor(4), X, y
+    if quick:
+        return
     yield "simulated, Student-t", MoERegressor(4, expert="student_t"), X, y
     yield "simulated, tree 2 x 2", MoERegressor((2, 2)), X, y
     yield "simulated, average of 3", MoERegressor(4, n_init=3, combine_inits="average"), X, y
@@ -69,13 +75,19 @@ def gaps(model: Any, X: np.ndarray, y: np.ndarray, seed: int) -> list[float]:
     ]
 
 
-def compare() -> None:
-    print(f"nats a row below fits to all rows, {N_BATCHES} batches, {N_SHUFFLES} shuffles")
-    print(f"{'':26s}below the fit: first batch, after 1 and 5 passes | below the fit from the first batch's optimum")
-    for name, model, X, y in problems():
-        found = np.array([gaps(model, X, y, seed) for seed in range(N_SHUFFLES)])
-        for row in found:
-            print(f"{name:26s}" + "  ".join(f"{gap:7.4f}" for gap in row), flush=True)
+def compared(name: str, model: Any, X: np.ndarray, y: np.ndarray, shuffles: int) -> Row:
+    """Gaps of every shuffle, side by side."""
+    found = np.array([gaps(model, X, y, seed) for seed in range(shuffles)])
+    titles = (
+        "first batch, below the fit",
+        "one pass, below the fit",
+        "five passes, below the fit",
+        "one pass, below the fit from the first batch",
+        "five passes, below the fit from the first batch",
+    )
+    columns = {title: ", ".join(f"{gap:.4f}" for gap in part) for title, part in zip(titles, found.T, strict=True)}
+    print(f"  {name}: {columns}", flush=True)
+    return {"rows": name} | columns
 
 
 def batch(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -87,29 +99,51 @@ def batch(number: int) -> tuple[np.ndarray, np.ndarray]:
     return X, np.einsum("ij,ij->i", X, slopes[expert]) + 0.5 * rng.standard_normal(BATCH_ROWS)
 
 
-def long(n_rows: int) -> None:
+def long(n_rows: int) -> dict[str, float]:
     """A stream of many rows: seconds, and the most memory."""
-    model, drawing, learning = MoERegressor(4, n_init=2, move_budget=2, random_state=0), 0.0, 0.0
+    warnings.simplefilter("ignore")
+    model, learning, early = MoERegressor(4, n_init=2, move_budget=2, random_state=0), 0.0, 0.0
     for number in range(n_rows // BATCH_ROWS):
-        began = time.perf_counter()
         X, y = batch(number)
-        drawn = time.perf_counter()
+        began = time.perf_counter()
         model.partial_fit(X, y)
-        drawing, learning = drawing + drawn - began, learning + time.perf_counter() - drawn
-        if number in (0, 4) or (number + 1) % 50 == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"{(number + 1) * BATCH_ROWS:12,d} rows: {learning:7.1f} s of learning, {drawing:6.1f} s of drawing, "
-                f"at most {peak:5.0f} MiB, {model.n_iter_} passes over the last batch",
-                flush=True,
-            )
+        learning += time.perf_counter() - began
+        early = memory("self", "VmHWM") if number < EARLY else early
     X, y = batch(10**6)
-    print(f"log density of new rows {model.log_prob(X, y).mean():.4f} nats a row")
+    return {
+        "learning": learning,
+        "early": early,
+        "peak": memory("self", "VmHWM"),
+        "density": model.log_prob(X, y).mean(),
+    }
+
+
+def streamed(n_rows: int) -> Row:
+    """A long stream in a process of its own."""
+    ended = carried_out([sys.executable, "-m", "benchmarks.stream", str(n_rows)], limit=1800)
+    if ended.failed:
+        raise RuntimeError(ended.errors)
+    found = json.loads(ended.output)
+    return {
+        "rows": n_rows,
+        "seconds of learning": found["learning"],
+        "µs a row": 1e6 * found["learning"] / n_rows,
+        f"peak after {EARLY * BATCH_ROWS:,} rows, MiB": found["early"],
+        "peak, MiB": found["peak"],
+        "log density of new rows, nats": found["density"],
+    }
+
+
+def measured(quick: bool) -> Tables:
+    shuffles = 1 if quick else N_SHUFFLES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = [compared(*problem, shuffles) for problem in problems(quick)]
+    return {
+        f"{N_BATCHES} shuffled batches, nats a row": table,
+        "A long stream of 10 columns, K=4": [streamed(1_000_000 if quick else 50_000_000)],
+    }
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    if len(sys.argv) > 1:
-        long(int(float(sys.argv[1])))
-    else:
-        compare()
+    print(json.dumps(long(int(sys.argv[1]))))
