@@ -1,16 +1,20 @@
 """Memory of a fit, in a process of its own: the most beyond what stood there before, in units of X.
 
-Runs are ended after 5 passes: memory is the same in every pass.
+Runs are ended after 5 passes: memory is the same in every pass. Where X is mapped from a file, the system keeps as much
+of the file in memory as there is room for, and takes it back when it wants to; what the process itself holds is counted
+apart.
 
-python -m benchmarks.footprint ROWS COLUMNS EXPERTS THREADS        one fit, as JSON
+python -m benchmarks.footprint ROWS COLUMNS EXPERTS THREADS [FILE]        one fit, as JSON; X is written to the file
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import warnings
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 
@@ -22,32 +26,65 @@ from .report import Row, Tables
 _PART = 100_000
 
 
-def rows(n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X, y and weights, one row in ten of weight zero, made without anything else as large."""
+def rows(n_rows: int, n_columns: int, file: str | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X, y and weights, one row in ten of weight zero, made without anything else as large; X may be in a file."""
     rng = np.random.default_rng(0)
-    X = np.empty((n_rows, n_columns))
+    shape = (n_rows, n_columns)
+    X = np.empty(shape) if file is None else np.lib.format.open_memmap(file, "w+", shape=shape)
     y, weight = np.empty(n_rows), np.ones(n_rows)
     weight[::10] = 0
     slopes = rng.standard_normal((8, n_columns))
     for first in range(0, n_rows, _PART):
-        part = X[first : first + _PART]
-        rng.standard_normal(out=part)
+        part = rng.standard_normal((min(_PART, n_rows - first), n_columns))
+        X[first : first + _PART] = part
         region = np.digitize(part[:, 0], np.linspace(-1.5, 1.5, 7))
         y[first : first + _PART] = np.einsum("ij,ij->i", part, slopes[region]) + 0.5 * rng.standard_normal(len(part))
     return X, y, weight
 
 
-def one(n_rows: int, n_columns: int, n_experts: int, n_jobs: int) -> dict[str, float]:
+def one(n_rows: int, n_columns: int, n_experts: int, n_jobs: int, file: str | None = None) -> dict[str, float]:
     """Fit once, and tell; the kernels and libraries are loaded before."""
     warnings.simplefilter("ignore")
     model = MoERegressor(n_experts, max_iter=5, random_state=0, n_jobs=n_jobs)
     model.fit(*rows(50 * n_experts, n_columns))
-    X, y, weight = rows(n_rows, n_columns)
+    X, y, weight = rows(n_rows, n_columns, file)
+    if file is not None:
+        del X
+        X = np.load(file, mmap_mode="r")
     before = memory("self", "VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    model.fit(X, y, sample_weight=weight)
-    peak = memory("self", "VmHWM")
-    return {"before": before, "peak": peak, "X": X.nbytes / 2**20, "passes": float(model.n_passes_)}
+    with Own() as own:
+        model.fit(X, y, sample_weight=weight)
+    found = {"before": before, "peak": memory("self", "VmHWM"), "own": own.most, "X": X.nbytes / 2**20}
+    return found | {"passes": float(model.n_passes_)}
+
+
+class Own(Thread):
+    """The most memory, in MiB, that this process holds without what it has mapped, looked at every hundredth second."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self._ended = 0.0, Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.01):
+            self.most = max(self.most, memory("self", "RssAnon"))
+
+    def __enter__(self) -> Own:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self.join()
+
+
+def told(*arguments: object) -> dict[str, float]:
+    """What a process says of its fit."""
+    ended = carried_out([sys.executable, "-m", "benchmarks.footprint", *map(str, arguments)])
+    if ended.failed:
+        raise RuntimeError(ended.errors)
+    return json.loads(ended.output)
 
 
 def measured(quick: bool) -> Tables:
@@ -56,11 +93,7 @@ def measured(quick: bool) -> Tables:
         return {"Memory": [{"note": "This system does not tell how much memory a process had at most."}]}
     table: list[Row] = []
     for n_jobs in (1, 2):
-        arguments = [str(n) for n in (n_rows, n_columns, n_experts, n_jobs)]
-        ended = carried_out([sys.executable, "-m", "benchmarks.footprint", *arguments])
-        if ended.failed:
-            raise RuntimeError(ended.errors)
-        found = json.loads(ended.output)
+        found = told(n_rows, n_columns, n_experts, n_jobs)
         table.append(
             {
                 "threads": n_jobs,
@@ -71,9 +104,17 @@ def measured(quick: bool) -> Tables:
                 "passes": int(found["passes"]),
             }
         )
-    title = f"Default fit of {n_rows:,} × {n_columns}, K={n_experts}, a tenth of the rows of weight zero"
-    return {title: table}
+    with tempfile.TemporaryDirectory() as folder:
+        found = told(10 * n_rows, n_columns, n_experts, 1, Path(folder) / "X.npy")
+    mapped = {
+        "X, MiB": found["X"],
+        "the process's own, at most, MiB": found["own"],
+        "with the file in memory, MiB": found["peak"],
+        "passes": int(found["passes"]),
+    }
+    title = f"{n_columns} columns, K={n_experts}, a tenth of the rows of weight zero"
+    return {f"Default fit of {n_rows:,} rows, {title}": table, f"The same of {10 * n_rows:,} rows in a file": [mapped]}
 
 
 if __name__ == "__main__":
-    print(json.dumps(one(*map(int, sys.argv[1:]))))
+    print(json.dumps(one(*map(int, sys.argv[1:5]), *sys.argv[5:6])))

@@ -54,7 +54,8 @@ def carried_out(command: Sequence[str], limit: float = 600, environment: Mapping
 
 
 def memory(process: int | str, what: str, otherwise: float = float("nan")) -> float:
-    """Memory of a process in MiB: ``VmRSS``, now, or ``VmHWM``, the most so far; NaN where the system does not tell."""
+    """Memory of a process in MiB: ``VmRSS``, now, ``RssAnon``, now without what is mapped, or ``VmHWM``, the most so
+    far; NaN where the system does not tell."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
