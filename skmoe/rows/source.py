@@ -102,7 +102,8 @@ class Rows:
     @property
     def kept(self) -> bool:
         """Whether chunks are kept from one pass to the next, because they are few."""
-        return self.n_rows * (self.n_gate_coef + self.n_expert_coef) <= _KEPT
+        n_coef = self.n_expert_coef + (0 if self.gate is self.expert else self.n_gate_coef)
+        return self.n_rows * n_coef <= _KEPT
 
     def place(self, number: int) -> slice:
         """Where the rows of a chunk are among all."""
