@@ -20,9 +20,10 @@ import numpy as np
 
 from skmoe import MoERegressor
 
-from .process import carried_out, memory
+from .process import answered, memory
 from .report import Row, Tables
 
+_HERE = "benchmarks.footprint"
 _PART = 100_000
 
 
@@ -79,21 +80,13 @@ class Own(Thread):
         self.join()
 
 
-def told(*arguments: object) -> dict[str, float]:
-    """What a process says of its fit."""
-    ended = carried_out([sys.executable, "-m", "benchmarks.footprint", *map(str, arguments)])
-    if ended.failed:
-        raise RuntimeError(ended.errors)
-    return json.loads(ended.output)
-
-
 def measured(quick: bool) -> Tables:
     n_rows, n_columns, n_experts = (50_000 if quick else 1_000_000), 20, 8
     if not Path("/proc/self/clear_refs").exists():
         return {"Memory": [{"note": "This system does not tell how much memory a process had at most."}]}
     table: list[Row] = []
     for n_jobs in (1, 2):
-        found = told(n_rows, n_columns, n_experts, n_jobs)
+        found = answered(_HERE, n_rows, n_columns, n_experts, n_jobs)
         table.append(
             {
                 "threads": n_jobs,
@@ -105,7 +98,7 @@ def measured(quick: bool) -> Tables:
             }
         )
     with tempfile.TemporaryDirectory() as folder:
-        found = told(10 * n_rows, n_columns, n_experts, 1, Path(folder) / "X.npy")
+        found = answered(_HERE, 10 * n_rows, n_columns, n_experts, 1, Path(folder) / "X.npy")
     mapped = {
         "X, MiB": found["X"],
         "the process's own, at most, MiB": found["own"],

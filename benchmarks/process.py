@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _POLL = 0.02
 
@@ -51,6 +53,14 @@ def carried_out(command: Sequence[str], limit: float = 600, environment: Mapping
         output.seek(0)
         errors.seek(0)
         return Ended(output.read(), errors.read(), seconds, peak, stopped, process.returncode != 0 and not stopped)
+
+
+def answered(module: str, *arguments: object, limit: float = 600) -> dict[str, Any]:
+    """What a module of the benchmarks says, as JSON, in a process of its own."""
+    ended = carried_out([sys.executable, "-m", module, *map(str, arguments)], limit)
+    if ended.stopped or ended.failed:
+        raise RuntimeError(ended.errors or f"{module} was stopped after {limit} s.")
+    return json.loads(ended.output)
 
 
 def memory(process: int | str, what: str, otherwise: float = float("nan")) -> float:

@@ -28,7 +28,7 @@ from skmoe.rows.sparse import SparseRows
 from skmoe.training.starts import hyperplanes
 from skmoe.tree import Tree
 
-from .process import carried_out, memory
+from .process import answered, memory
 from .report import Row, Tables
 from .timing import alternated, exponent, ratio
 
@@ -100,10 +100,7 @@ def fit(n_rows: int) -> dict[str, float]:
 
 def fitted(n_rows: int) -> Row:
     """A fit in a process of its own."""
-    ended = carried_out([sys.executable, "-m", "benchmarks.sparse", str(n_rows)])
-    if ended.failed:
-        raise RuntimeError(ended.errors)
-    found = json.loads(ended.output)
+    found = answered("benchmarks.sparse", n_rows)
     return {
         "rows": n_rows,
         "the matrix, MiB": found["matrix"],

@@ -20,7 +20,7 @@ from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_classification, make_moe_regression
 
 from .data import load
-from .process import carried_out, memory
+from .process import answered, memory
 from .report import Row, Tables
 
 N_BATCHES, N_EPOCHS, N_SHUFFLES = 20, 5, 3
@@ -120,10 +120,7 @@ def long(n_rows: int) -> dict[str, float]:
 
 def streamed(n_rows: int) -> Row:
     """A long stream in a process of its own."""
-    ended = carried_out([sys.executable, "-m", "benchmarks.stream", str(n_rows)], limit=1800)
-    if ended.failed:
-        raise RuntimeError(ended.errors)
-    found = json.loads(ended.output)
+    found = answered("benchmarks.stream", n_rows, limit=1800)
     return {
         "rows": n_rows,
         "seconds of learning": found["learning"],

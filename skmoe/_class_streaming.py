@@ -20,7 +20,6 @@ class ClassStreaming(Streaming):
     class_weight: str | dict | None
     classes_: np.ndarray
     _codes: Callable[[np.ndarray], np.ndarray]
-    _class_factor: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def _check_streams(self, classes: Any) -> None:
         super()._check_streams(classes)
@@ -43,7 +42,7 @@ class ClassStreaming(Streaming):
 
     def _check_first_batch(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, classes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows of a first batch, and of every class that has none a part of a row in their middle.
 
         Without it the odds of such a class would be zero, and when it comes no step could be told from its curvature.
@@ -57,4 +56,4 @@ class ClassStreaming(Streaming):
             middle = standardizer(X, weight, np.arange(X.shape[1]), None).center
             X = appended(X, np.tile(middle, (len(absent), 1)))
         codes, weight = np.append(codes, absent), np.append(weight, np.full(len(absent), _ABSENT))
-        return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
+        return X, codes[:, None].astype(np.float64), weight

@@ -43,7 +43,7 @@ from .training_rows import TrainingRows
 from .tree import Tree
 
 #: What is trained on: X, coded y, sample weights, and factors on these.
-Training = tuple[np.ndarray, np.ndarray, np.ndarray, Any]
+Training = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Plan(NamedTuple):
@@ -175,16 +175,16 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         if not isinstance(getattr(self, "expert", None), list):  # the leaves of a list of experts stay in place
             tree, _, _, leaves = tree.canonical()  # branches are ordered by their share at the end
         given = {"X": X, "y": y, "metadata": None if sample_weight is None else {"sample_weight": sample_weight}}
-        X, coded, weight, factor = self._check_training(X, y, sample_weight, classes)
+        X, coded, weight = self._check_training(X, y, sample_weight, classes)
         self._check_storage(X)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
         seen = None
         if not weight.all():  # a row of weight zero is not there
             seen = np.flatnonzero(weight)
-            coded, weight, factor = coded[seen], weight[seen], factor[seen]
+            coded, weight = coded[seen], weight[seen]
             labels = labels if labels is None else labels[seen]
-        trained = weight * factor
+        trained = self._trained(coded, weight)
         mixture = self._mixture(tree, coded, trained)
         gate, expert = self._columns(given["X"], X, trained, seen)
         task = Task(mixture, array_rows(mixture, gate, expert, X, coded, trained, seen, n_jobs=self.n_jobs))

@@ -44,9 +44,9 @@ class Modular:
     expert_share_: np.ndarray
     _settings: Callable[[], Settings]
 
-    def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Factors (class weights) on the sample weights of coded rows (n_rows, n_outputs)."""
-        return np.ones_like(weight)
+    def _trained(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Weights of coded rows (n_rows, n_outputs) in training: sample weights times class weights."""
+        return weight
 
     def add_expert(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Add an expert for the rows that the present ones explain worst, and leave those as they are.
@@ -149,11 +149,11 @@ class Modular:
             )
         X, coded = self._rows_and_response(X, y)
         weight = check_weight(sample_weight, X)
-        factor = self._factor(coded, weight)
         old = self._members[0]
         seen = np.flatnonzero(weight)
-        trained = (weight * factor)[seen]
-        rows = array_rows(old.mixture, old.gate, old.expert, X, coded[seen], trained, seen, n_jobs=self.n_jobs)
+        coded, weight = coded[seen], weight[seen]
+        trained = self._trained(coded, weight)
+        rows = array_rows(old.mixture, old.gate, old.expert, X, coded, trained, seen, n_jobs=self.n_jobs)
         settings = self._settings()
         run = train(old, rows, settings)
         mixture = Mixture(run.mixture.tree, run.mixture.gates, run.mixture.experts)
@@ -162,7 +162,7 @@ class Modular:
         fresh._members = [fitted]
         fresh.__dict__.pop("_streams", None)  # what a stream knew is not of this mixture
         fresh._report(Found([run], [run], [], float(run.n_passes)))
-        fresh._conclude([run], TrainingRows(rows, coded[seen], weight[seen]), np.ones(1))
+        fresh._conclude([run], TrainingRows(rows, coded, weight), np.ones(1))
         mass = fresh.expert_share_ * rows.total
         found = troubles_of_part(run, fitted, mass, experts_that_move(run.mixture), settings.max_passes)
         self.__dict__ = fresh.__dict__

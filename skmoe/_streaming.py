@@ -27,9 +27,9 @@ class Streaming:
     weight_seen_: float
     _members: list[FittedMixture]
     _streams: list[Stream]
-    _check_training: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray, Any]]
+    _check_training: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
     _conclude: Callable[..., None]
-    _factor: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    _trained: Callable[[np.ndarray, np.ndarray], np.ndarray]
     _fit: Callable[..., list[Trouble]]
     _names: Callable[[], list[str]]
     _report: Callable[[Found], None]
@@ -125,8 +125,7 @@ class Streaming:
         """Fit the first batch; what there is to warn of."""
         found = self._fit(X, y, sample_weight, None, [], classes)
         _check_blocks(self._members)
-        X, coded, weight, factor = self._check_training(X, y, sample_weight, classes)
-        rows = self._batch(X, coded, weight, factor).rows
+        rows = self._batch(*self._check_training(X, y, sample_weight, classes)).rows
         self._keep([begun(member.mixture, member.params, rows) for member in self._members])
         return found
 
@@ -136,7 +135,7 @@ class Streaming:
         _check_blocks(old)
         X, coded = self._rows_and_response(X, y)
         weight = check_weight(sample_weight, X)
-        batch = self._batch(X, coded, weight, self._factor(coded, weight))
+        batch = self._batch(X, coded, weight)
         with np.errstate(all="ignore"):  # what is not finite is found, and refused in words
             done = [learned(stream, batch.rows, self._settings()) for stream in self._known(batch.rows)]
         streams, runs = [stream for stream, _ in done], [run for _, run in done]
@@ -150,13 +149,14 @@ class Streaming:
         self._keep(streams)
         return unseen(old[0], batch.rows, self._names())
 
-    def _batch(self, X: np.ndarray, coded: np.ndarray, weight: np.ndarray, factor: Any) -> TrainingRows:
+    def _batch(self, X: np.ndarray, coded: np.ndarray, weight: np.ndarray) -> TrainingRows:
         """Rows of positive weight, in the units of the first batch."""
         seen = np.flatnonzero(weight)
         one = self._members[0]
-        trained = (weight * factor)[seen]
-        rows = array_rows(one.mixture, one.gate, one.expert, X, coded[seen], trained, seen, n_jobs=self.n_jobs)
-        return TrainingRows(rows, coded[seen], weight[seen])
+        coded, weight = coded[seen], weight[seen]
+        trained = self._trained(coded, weight)
+        rows = array_rows(one.mixture, one.gate, one.expert, X, coded, trained, seen, n_jobs=self.n_jobs)
+        return TrainingRows(rows, coded, weight)
 
     def _known(self, rows: Rows) -> list[Stream]:
         """What is known before a batch; after a fit, whose rows are gone, the batch says what a row of it knew."""

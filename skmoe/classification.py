@@ -249,7 +249,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
-        return X, codes[:, None].astype(np.float64), weight, self._class_factor(codes, weight)
+        return X, codes[:, None].astype(np.float64), weight
 
     def _class_factor(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Class weight of every row; classes are counted with their sample weights."""
@@ -262,8 +262,10 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
                 raise ValueError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
         return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])[codes]
 
-    def _factor(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        return self._class_factor(coded[:, 0].astype(np.intp), weight)
+    def _trained(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        if self.class_weight is None:
+            return weight
+        return weight * self._class_factor(coded[:, 0].astype(np.intp), weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
         return self._codes(check_labels(y))[:, None].astype(np.float64)

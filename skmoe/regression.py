@@ -277,7 +277,7 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
         self.n_outputs_ = coded.shape[1]
         if self.n_outputs_ > 1:
             self.output_names_ = output_names(y, self.n_outputs_)
-        return X, coded, weight, np.ones_like(weight)
+        return X, coded, weight
 
     def _check_coded(self, y: Any) -> np.ndarray:
         coded = check_responses(y, self.n_outputs_).reshape(-1, self.n_outputs_)

@@ -110,9 +110,12 @@ class LinearExpert(Expert):
         self.family.check_response(y)
 
     def observe(self, y: np.ndarray) -> Response:
-        z = np.ascontiguousarray(((y - self.center) / self.unit).T)
-        base_measure = np.broadcast_to(self.family.base_measure(z), z.shape).sum(axis=0)
-        return Response(z, base_measure - np.log(self.unit).sum())
+        z = y - self.center
+        z /= self.unit
+        z = np.ascontiguousarray(z.T)
+        measure = self.family.base_measure(z)
+        total = measure.sum(axis=0) if measure.ndim else measure * len(z)
+        return Response(z, total - np.log(self.unit).sum())
 
     # -- evaluate and gather ---------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Families of experts by their numbers.
 
 Every family has the same three functions of y (n_outputs, n_rows), linear predictors eta (n_experts, n_outputs, n_rows)
-and its other parameters, ``shape`` (n_experts, n_outputs, n_constants), in a file of its own.
+and its other parameters, ``shape`` (n_experts, n_outputs, n_constants), in a file of its own. Densities come first and
+scores last; what one leaves in the place of eta the next find there.
 """
 
 from __future__ import annotations

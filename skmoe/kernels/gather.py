@@ -10,16 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from ..rows.tiles import Raw, Tiles
-from . import families
-from .codes import BLOCKS, EVEN, PAIRS
+from . import bernoulli, families
+from .codes import BERNOULLI, BLOCKS, EVEN, PAIRS
 from .columns import one_tile
 from .compiled import elementary, kernel
 from .cross_products import Room, add, close, room_for
+from .elementary import log
 from .routes import Routes, walk_down, walk_up
 from .softmax import exponentials
 
 #: Parts of a row below this count for nothing beside the others: it is the rounding error of the largest.
 _NOTHING = 1e-18
+#: Densities above it are as exact as any.
+_TINY = 1e-280
 
 
 class View(NamedTuple):
@@ -195,10 +198,17 @@ def _gather_tile(
     for v in range(n_nodes):
         s, e = routes.node[v], routes.node[v + 1]
         exponentials(logits[s:e], prob[s:e], log_total[v], inverse[v])
-    if n_nodes > 1:
-        walk_down(routes, logits, log_total, joint)
-    families.log_density(family, y, eta, view.shape, joint)
-    _share(joint, mass, weight, log_total[0], totals)
+    shared = False
+    if family == BERNOULLI and n_nodes == 1:
+        bernoulli.density(y, eta, mass)
+        shared = _share_densities(prob, inverse[0], mass, weight, totals)
+        if not shared:
+            np.dot(work.predictors, expert, flat)
+    if not shared:
+        if n_nodes > 1:
+            walk_down(routes, logits, log_total, joint)
+        families.log_density(family, y, eta, view.shape, joint)
+        _share(joint, mass, weight, log_total[0], totals)
     if n_nodes > 1:
         walk_up(routes, mass, branch)
     held[0] = weight
@@ -238,6 +248,43 @@ def _share(joint: np.ndarray, mass: np.ndarray, weight: np.ndarray, log_total: n
             held[i] = factor[i] * held[i] if held[i] > _NOTHING else 0.0
             found += held[i]
         totals.mass[k] += found
+
+
+@kernel
+def _share_densities(
+    prob: np.ndarray, inverse: np.ndarray, mass: np.ndarray, weight: np.ndarray, totals: Totals
+) -> bool:
+    """The same of densities, which are in mass, and of prior probabilities that want the factor ``inverse``.
+
+    Returns
+    -------
+    bool
+        False where densities are so small, or not numbers, that it takes their logarithms; then nothing was added.
+    """
+    n_experts, n_rows = mass.shape
+    joint = np.zeros(n_rows)
+    for k in range(n_experts):
+        held, prior = mass[k], prob[k]
+        for i in range(n_rows):
+            held[i] *= prior[i]
+            joint[i] += held[i]
+    smallest = joint.min()
+    if not smallest > _TINY:
+        return False
+    found, total = 0.0, 0.0
+    for i in range(n_rows):
+        found += weight[i] * log(joint[i] * inverse[i])
+        total += weight[i]
+    totals.log_likelihood[0] += found
+    totals.weight[0] += total
+    for k in range(n_experts):
+        held = mass[k]
+        found = 0.0
+        for i in range(n_rows):
+            held[i] = weight[i] * (held[i] / joint[i]) if held[i] > _NOTHING * joint[i] else 0.0
+            found += held[i]
+        totals.mass[k] += found
+    return True
 
 
 @kernel

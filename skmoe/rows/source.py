@@ -11,7 +11,7 @@ import numpy as np
 
 from .chunk import CHUNK_ROWS, Chunk, Response
 from .columns import Columns, standardizer
-from .design import crossed
+from .design import Design, crossed
 from .sparse import SparseRows
 from .tiles import Raw, Tiles, in_tiles, tile_rows, unwritable
 from .workers import mapped
@@ -102,7 +102,8 @@ class Rows:
     @property
     def kept(self) -> bool:
         """Whether chunks are kept from one pass to the next, because they are few."""
-        return self.n_rows * (self.n_gate_coef + self.n_expert_coef) <= _KEPT
+        n_coef = self.n_expert_coef + (0 if self.gate is self.expert else self.n_gate_coef)
+        return self.n_rows * n_coef <= _KEPT
 
     def place(self, number: int) -> slice:
         """Where the rows of a chunk are among all."""
@@ -114,10 +115,17 @@ class Rows:
 
     def _chunk(self, number: int) -> Chunk:
         place = self.place(number)
-        X, responses = self._table(place), tuple(response.rows(place) for response in self._responses)
+        responses = tuple(response.rows(place) for response in self._responses)
+        return Chunk(*self._designs(place), responses, self.weight[place])
+
+    def _designs(self, place: slice) -> tuple[Design, Design]:
+        X = self._table(place)
         expert = self.expert.design(X)
-        gate = expert if self.gate is self.expert else self.gate.design(X)
-        return Chunk(gate, expert, responses, self.weight[place])
+        return expert if self.gate is self.expert else self.gate.design(X), expert
+
+    def designs(self) -> Iterator[tuple[Design, Design]]:
+        """What the gates and what the experts see of every chunk."""
+        return map(self._designs, map(self.place, range(len(self))))
 
     def vary(self, columns: np.ndarray) -> np.ndarray:
         """Whether columns of X hold more than one number in these rows, (n_columns,)."""
@@ -147,28 +155,15 @@ class Rows:
 
     def raw(self, place: slice) -> Raw:
         """Some rows as they are held."""
-        y, weight = self._z[:, place], self.weight[place]
+        y, weight = self._responses[0].y[:, place], self.weight[place]
         return Raw(unwritable(self._table(place)), self.gate.seen, self.expert.seen, y, weight)
 
     @cached_property
-    def _z(self) -> np.ndarray:
-        """The response in the units of the experts, (n_outputs, n_rows), of the only block of experts."""
-        return self._observed[0]
-
-    @property
     def base_measure(self) -> float:
         """Sum of weight times what is added to the log density of a row whatever the parameters."""
-        return self._observed[1]
-
-    @cached_property
-    def _observed(self) -> tuple[np.ndarray, float]:
-        (block,) = self.blocks
-        z, total = np.empty((self.y.shape[1], self.n_rows)), 0.0
-        for place in map(self.place, range(len(self))):
-            z[:, place], measure = block.expert.observe(self.y[place])
-            weight = self.weight[place]
-            total += float(measure @ weight if np.ndim(measure) else measure * weight.sum())
-        return z, total
+        (response,) = self._responses
+        measure = response.base_measure
+        return float(measure @ self.weight if np.ndim(measure) else measure * self.total)
 
     # -- for workers -----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .chunk import Chunk
+from .design import Design
 from .source import Rows
 
 #: Parts of the rows of which one judges what the others trained.
@@ -45,12 +45,12 @@ def held_out(rows: Rows, fold: int = FOLDS - 1) -> tuple[Rows, Rows]:
 
 def _order(rows: Rows) -> np.ndarray:
     """Rows in the order of their responses, then of their columns, (n_rows,)."""
-    return np.lexsort([np.concatenate([_along(chunk) for chunk in rows]), *rows.y.T])
+    return np.lexsort([np.concatenate([_along(gate, expert) for gate, expert in rows.designs()]), *rows.y.T])
 
 
-def _along(chunk: Chunk) -> np.ndarray:
+def _along(gate: Design, expert: Design) -> np.ndarray:
     """One number a row that tells rows with different columns apart, (n_rows,)."""
-    designs = [chunk.gate] if chunk.gate is chunk.expert else [chunk.gate, chunk.expert]
+    designs = [gate] if gate is expert else [gate, expert]
     widths = np.cumsum([0] + [design.n_coef for design in designs])
     irrational = np.sqrt(np.arange(2, 2 + widths[-1]))
     parts = zip(designs, widths[:-1], widths[1:], strict=True)

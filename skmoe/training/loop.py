@@ -215,7 +215,10 @@ class Run:
             return plain
         direction = self._memory.direction(point.gradient, self._initial)
         slope = float(point.gradient @ direction)
-        if slope > 0 or not len(self._memory):
+        # A step that promises more than all that was gained since the start says that the memory is astray: along it
+        # an expert was sent to rates of e^880.
+        credible = 0 < 0.5 * slope <= max(point.objective - self._first, self.settings.tol) or not self._exact
+        if (slope > 0 and credible) or not len(self._memory):
             self.decrement = 0.5 * slope
             return direction
         self._memory.clear()

@@ -13,7 +13,7 @@ from test_blocks import CASES, make
 from skmoe.fused import fusable
 from skmoe.gates import GaussianGate
 from skmoe.mixture import Mixture
-from skmoe.records import add, ravel
+from skmoe.records import add, ravel, unravel
 
 FUSED = [case for case in CASES if case[0] in ("softmax", "constant", "equal")]
 FUSED = [case for case in FUSED if case[1] not in ("mixed", "three classes")]
@@ -93,6 +93,36 @@ def test_what_compiled_code_does_not_know_is_not_fused():
     assert not fusable(Mixture(mixture.tree, (GaussianGate(),), mixture.experts))
     with pytest.raises(TypeError, match="not linear"):
         GaussianGate().condensed(None, None)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("shape", [3, 8, (2, 3)], ids=str)
+@pytest.mark.parametrize("expert", ["gaussian", "bernoulli"])
+def test_gates_and_experts_that_see_the_same_columns(expert, shape, kept, monkeypatch):
+    """Their cross-products are made together."""
+    given = make("softmax", expert, shape, n_rows=1500)
+    start = given.mixture.start(4, 4)
+    params = unravel(start, ravel(start) + 0.4 * np.random.default_rng(0).standard_normal(ravel(start).size))
+    problem = given._replace(params=params, expert=given.gate)
+    if not kept:
+        monkeypatch.setattr("skmoe.rows.source._KEPT", 0)
+    assert problem.rows(700).kept == kept
+    for information in (True, False):
+        got = problem.mixture.sums(params, problem.rows(700), information=information)
+        assert_alike(got, in_numpy(problem, problem.mixture, information))
+
+
+@pytest.mark.parametrize("factor", [30.0, 300.0, 3000.0])
+def test_classes_that_no_expert_thinks_possible(factor):
+    """Where densities are zero in double precision, or nearly, their logarithms are not."""
+    problem = make("softmax", "bernoulli", 3)
+    expert = problem.params.experts[0]
+    sure = problem._replace(
+        params=problem.params._replace(experts=(expert._replace(coef=factor * np.ones_like(expert.coef)),))
+    )
+    sums = sure.mixture.sums(sure.params, sure.rows())
+    assert sums.log_likelihood < -10 * factor
+    assert_alike(sums, in_numpy(sure, sure.mixture))
 
 
 def test_rows_far_from_every_expert():

@@ -27,7 +27,7 @@ def _closed():
 def two_axes():
     import matplotlib.pyplot as plt
 
-    return plt.subplots(1, 2, figsize=(7, 4), layout="constrained")[1]
+    return plt.subplots(1, 2, figsize=(7, 4))[1]
 
 
 @pytest.fixture(scope="session")
