@@ -62,10 +62,14 @@ def main(arguments: list[str]) -> int:
 
         return regression(arguments[1:])
     parser = argparse.ArgumentParser("benchmarks", None, __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help="parts to measure")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="parts to measure")
     parser.add_argument("--quick", action="store_true", help="little data, few rounds, nothing is written")
     parser.add_argument("--render", action="store_true", help="write docs/speed.md from the results that are there")
     args = parser.parse_args(arguments)
+    for name in set(args.parts).difference(PARTS):
+        parser.error(f"invalid choice: {name!r} (choose from {', '.join(PARTS)})")
+    if args.render and args.parts:
+        parser.error("--render writes the page from what was measured, and measures nothing: give no PART")
     if args.render:
         from . import report
 

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmoe import kernels
+from skmoe.fused import FusedPass
 from skmoe.kernels.compiled import kernel
 from skmoe.kernels.cross_products import add, close, room_for
 from skmoe.kernels.elementary import exp_of_negative
-from skmoe.mixture import Params
 from skmoe.rows.tiles import tile_rows
 
-from .problems import Problem, gaussian
+from .problems import gaussian
 from .report import Row, Tables
 from .timing import alternated, ratio
 
@@ -93,7 +92,7 @@ def _compiled(
                 b[i] = exp_of_negative(a[i])
         np.dot(scores, design.T, out)
         if n_grams:
-            weights[0, 0] = out[0, 0]
+            weights[0, 0] = out[0, 0]  # so that no compiler takes it for the same every time
             add(design, weights, room, grams)
     close(room, grams)
 
@@ -103,21 +102,11 @@ def compiled(work: Blocks, n_grams: int = 0) -> None:
     _compiled(*work, n_grams)
 
 
-def n_grams(problem: Problem, params: Params) -> int:
-    """Cross-products that a pass with information forms: of the gates and of the experts."""
-    sums = problem.mixture.sums(params, problem.rows)
-    n_gates = 0
-    for gate, node, p in zip(problem.mixture.gates, problem.mixture.tree.nodes, params.gates, strict=True):
-        wanted, n = gate.wanted(p), len(node.branches)
-        n_gates += n * bool(wanted & kernels.codes.BLOCKS) + n * (n - 1) // 2 * bool(wanted & kernels.codes.PAIRS)
-    return n_gates + len(sums.experts[0].mass)
-
-
 def measured(quick: bool) -> Tables:
     n_rows, n_columns, n_experts = (20_000 if quick else 1_000_000), 20, 8
     problem = gaussian(n_rows, n_columns, n_experts, alpha=1e-2)
     params = problem.started(0)
-    grams = n_grams(problem, params)
+    grams = FusedPass(problem.mixture, params, problem.rows.n_gate_coef, information=True).n_grams
     cached = blocks(n_rows, n_columns + 1, n_experts, cached=True)
     streamed = blocks(n_rows, n_columns + 1, n_experts, cached=False)
     tables: dict[str, list[Row]] = {}

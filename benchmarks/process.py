@@ -59,7 +59,7 @@ def answered(module: str, *arguments: object, limit: float = 600) -> dict[str, A
     """What a module of the benchmarks says, as JSON, in a process of its own."""
     ended = carried_out([sys.executable, "-m", module, *map(str, arguments)], limit)
     if ended.stopped or ended.failed:
-        raise RuntimeError(ended.errors or f"{module} was stopped after {limit} s.")
+        raise RuntimeError(f"{module} was stopped after {limit} s." if ended.stopped else ended.errors)
     return json.loads(ended.output)
 
 

@@ -37,8 +37,8 @@ def told(code: str, cache: str | None = None) -> float:
     environment = dict(os.environ) | ({} if cache is None else {"NUMBA_CACHE_DIR": cache})
     command = [sys.executable, "-W", "ignore", "-c", _TIMED.format(code=code)]
     ended = carried_out(command, environment=environment)
-    if ended.failed:
-        raise RuntimeError(ended.errors)
+    if ended.failed or ended.stopped:
+        raise RuntimeError(ended.errors or "The process was stopped because it took too long.")
     return float(ended.output)
 
 

@@ -50,6 +50,11 @@ class FusedPass:
         self._n_grams = [_count(w, n) for w, n in zip(wanted, self._sizes, strict=True)]
         self._n_curves = expert.n_curves(found.coef.shape[1]) if information else 0
 
+    @property
+    def n_grams(self) -> int:
+        """Weighted cross-products that this pass forms."""
+        return len(self._view.coef) * self._n_curves + sum(self._n_grams)
+
     def _zeros(self, alike: bool) -> Any:
         view = self._view
         n_coef, n_gate_coef = view.coef.shape[2], view.gate.shape[1]

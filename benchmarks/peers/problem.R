@@ -49,5 +49,6 @@ gate_start <- function() {
 tell <- function(fit, log_likelihood, iterations) {
   seconds <- system.time(found <- suppressWarnings(suppressMessages(fit())))[["elapsed"]]
   cat(sprintf('\n{"log_likelihood": %.6f, "seconds": %.4f, "iterations": %d, "version": "%s"}\n', log_likelihood(found),
-              seconds, as.integer(iterations(found)), paste(R.version$major, R.version$minor, sep = ".")))
+              seconds, as.integer(iterations(found)),
+              paste0(R.version$major, ".", R.version$minor, " with ", basename(dirname(La_library())))))
 }

@@ -89,7 +89,7 @@ def _own_rows(ours: Sequence[dict[str, Any]], peak: float) -> list[Row]:
 
 
 def _peer_row(folder: Path, peer: Peer, ours: Sequence[dict[str, Any]], limit: float) -> tuple[Row, float]:
-    seconds, beside, likelihoods, peaks, bound, note = [], [], [], [], False, None
+    seconds, beside, likelihoods, peaks, bound, note, iterations = [], [], [], [], False, None, []
     for start in range(min(peer.starts, len(ours))):
         ended = _run(folder, peer, start, limit)
         found = _told(ended)
@@ -99,6 +99,9 @@ def _peer_row(folder: Path, peer: Peer, ours: Sequence[dict[str, Any]], limit: f
         if ended.failed or not (found or ended.stopped):
             note = f"failed: {ended.errors.strip().splitlines()[-1] if ended.errors.strip() else 'said nothing'}"
             break
+        if "version" in found:
+            iterations.append(found["iterations"])
+            note = f"R {found['version']}, {np.median(iterations):.0f} iterations"
         peaks.append(ended.peak)
         beside.append(_beside(folder, start))
         bound |= ended.stopped
@@ -118,6 +121,7 @@ def _peer_row(folder: Path, peer: Peer, ours: Sequence[dict[str, Any]], limit: f
         "ours less theirs, nats": None if bound else float(np.median(ahead)),
         "least, nats": None if bound else float(ahead.min()),
         "peak MiB": float(np.max(peaks)),
+        "note": note,
     }
     return row, float(np.nanmax(likelihoods)) if not bound else np.nan
 

@@ -4,9 +4,9 @@ Pure functions of arrays, one pass each: matrix products are BLAS's, and everyth
 are rows last, (n_experts, n_rows), so that the inner loop runs along memory and the compiler uses vector instructions.
 Where a kernel takes the place of a line of numpy, that line is its twin in the tests.
 
-Compiling takes half a minute the first time and is kept on disk. ``import skmoe`` loads none of this: a module of this
-package is imported when it is first asked for. Numba keeps a compiled function until the file that holds it changes;
-whoever edits `skmoe.kernels.elementary`, which is compiled into the others, empties ``__pycache__``.
+Compiling takes half a minute the first time and is kept on disk, until any file of this package changes (see
+`skmoe.kernels.compiled`). ``import skmoe`` loads none of this: a module of this package is imported when it is first
+asked for.
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -21,6 +24,8 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled: Callable[..., Any] = _jit(cache=True, fastmath=_ANY_ORDER)(function)
     except RuntimeError:  # nothing can be written beside the source nor in the user's cache
         compiled = _jit(fastmath=_ANY_ORDER)(function)
+    else:
+        _made_of_all(compiled)
     return compiled
 
 
@@ -28,3 +33,21 @@ def elementary(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of numbers to be compiled into the loops of kernels; its sums are taken in the order written."""
     compiled: Callable[..., Any] = _jit(fastmath={"contract"})(function)
     return compiled
+
+
+def _made_of_all(compiled: Any) -> None:
+    """Note that what is kept on disk of a kernel is made of all kernels.
+
+    Numba keeps it until the file that holds the kernel changes; other kernels are compiled into it, and what an older
+    version of those left on disk would be run. This reaches into numba, which has no word for it.
+    """
+    with suppress(AttributeError):
+        file = compiled._cache._cache_file
+        file._source_stamp = (file._source_stamp, _fingerprint())
+
+
+@cache
+def _fingerprint() -> str:
+    """What identifies the sources of all kernels."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

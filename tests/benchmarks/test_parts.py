@@ -13,7 +13,8 @@ from benchmarks import limit, regression, scaling, starting
 from benchmarks.__main__ import PARTS, listed, main
 from benchmarks.peers import race
 from benchmarks.problems import gaussian
-from benchmarks.process import Ended
+from benchmarks.process import Ended, answered
+from skmoe.fused import FusedPass
 
 
 def numbers(rows):
@@ -56,9 +57,12 @@ def test_the_unavoidable_is_done():
 
 
 def test_cross_products_are_counted():
-    pairs, blocks = gaussian(200, 3, 4), gaussian(200, 30, 4)
-    assert limit.n_grams(pairs, pairs.started(0)) == 4 * 3 // 2 + 4
-    assert limit.n_grams(blocks, blocks.started(0)) == 4 + 4
+    for n_columns, of_gates in ((3, 4 * 3 // 2), (30, 4)):  # pairs of branches, or one a branch
+        problem = gaussian(200, n_columns, 4)
+        made = [
+            FusedPass(problem.mixture, problem.started(0), n_columns + 1, information) for information in (True, False)
+        ]
+        assert [one.n_grams for one in made] == [of_gates + 4, 0]
 
 
 def test_a_mapped_file_is_passed_like_an_array(tmp_path):
@@ -142,3 +146,10 @@ def test_peers_in_python_that_are_not_there(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [script, "no_such_package", ""])
     runpy.run_path(script, run_name="__main__")
     assert json.loads(capsys.readouterr().out) == {"missing": "no_such_package"}
+
+
+def test_a_process_that_takes_too_long_or_fails_says_so():
+    with pytest.raises(RuntimeError, match=r"benchmarks\.peers was stopped after 0 s"):
+        answered("benchmarks.peers", limit=0)
+    with pytest.raises(RuntimeError, match=r"No module named benchmarks\.nothing"):
+        answered("benchmarks.nothing")
