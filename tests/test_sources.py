@@ -137,6 +137,17 @@ def test_no_fit_loads_the_table(monkeypatch):
     assert max(map(len, asked)) <= CHUNK_ROWS < len(many) / 2
 
 
+def test_rows_that_all_count_are_read_in_their_order(source, monkeypatch):
+    """By slices, which are not copied where they are in memory or mapped."""
+    model = MoERegressor(2, **QUICK).fit(X, Y)
+    asked = []
+    read = RowSource.__getitem__
+    monkeypatch.setattr(RowSource, "__getitem__", lambda self, rows: asked.append(type(rows)) or read(self, rows))
+    model.partial_fit(source, Y)
+    model.refit_expert(0, source, Y)
+    assert set(asked) == {slice}
+
+
 def test_labels_of_a_source(tmp_path):
     frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(LABELS, "high", "low"))
     frame.to_parquet(tmp_path / "0.parquet", row_group_size=200)
