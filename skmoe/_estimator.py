@@ -39,7 +39,7 @@ from .training.search import Found, search
 from .training.stacking import stacked
 from .training.starts import DENSE, STARTS
 from .training.watch import Printed, Watch, Watches
-from .training_rows import TrainingRows
+from .training_rows import TrainingRows, counted
 from .tree import Tree
 
 #: What is trained on: X, coded y, sample weights, and factors on these.
@@ -179,11 +179,8 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         self._check_storage(X)
         n_distinct = check_enough_rows(X, weight, tree.n_leaves)
         labels = None if init_labels is None else check_labels_of_experts(init_labels, len(X), tree.n_leaves)[:, leaves]
-        seen = None
-        if not weight.all():  # a row of weight zero is not there
-            seen = np.flatnonzero(weight)
-            coded, weight = coded[seen], weight[seen]
-            labels = labels if labels is None else labels[seen]
+        seen, weight, coded = counted(weight, coded)
+        labels = labels if labels is None or seen is None else labels[seen]
         trained = self._trained(coded, weight)
         mixture = self._mixture(tree, coded, trained)
         gate, expert = self._columns(given["X"], X, trained, seen)

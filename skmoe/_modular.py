@@ -16,7 +16,7 @@ from .diagnosis import Trouble, troubles_of_part, unseen, warn
 from .mixture import Mixture, Params
 from .model import FittedMixture
 from .records import ravel, unravel
-from .rows.source import Rows, array_rows
+from .rows.source import Rows
 from .training.adding import added
 from .training.frozen import Frozen, experts_that_move, of_experts
 from .training.loop import Run, Settings
@@ -40,6 +40,7 @@ class Modular:
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
     _names: Callable[[], list[str]]
     _report: Callable[[Found], None]
+    _batch: Callable[[np.ndarray, np.ndarray, np.ndarray], TrainingRows]
     _conclude: Callable[..., None]
     expert_share_: np.ndarray
     _settings: Callable[[], Settings]
@@ -148,13 +149,8 @@ class Modular:
                 "Work on one of members_, each an estimator of its own."
             )
         X, coded = self._rows_and_response(X, y)
-        weight = check_weight(sample_weight, X)
-        old = self._members[0]
-        seen = np.flatnonzero(weight)
-        coded, weight = coded[seen], weight[seen]
-        trained = self._trained(coded, weight)
-        rows = array_rows(old.mixture, old.gate, old.expert, X, coded, trained, seen, n_jobs=self.n_jobs)
-        settings = self._settings()
+        batch = self._batch(X, coded, check_weight(sample_weight, X))
+        old, rows, settings = self._members[0], batch.rows, self._settings()
         run = train(old, rows, settings)
         mixture = Mixture(run.mixture.tree, run.mixture.gates, run.mixture.experts)
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
@@ -162,7 +158,7 @@ class Modular:
         fresh._members = [fitted]
         fresh.__dict__.pop("_streams", None)  # what a stream knew is not of this mixture
         fresh._report(Found([run], [run], [], float(run.n_passes)))
-        fresh._conclude([run], TrainingRows(rows, coded, weight), np.ones(1))
+        fresh._conclude([run], batch, np.ones(1))
         mass = fresh.expert_share_ * rows.total
         found = troubles_of_part(run, fitted, mass, experts_that_move(run.mixture), settings.max_passes)
         self.__dict__ = fresh.__dict__

@@ -16,7 +16,7 @@ from .rows.source import Rows, array_rows
 from .training.loop import Settings
 from .training.search import Found
 from .training.stream import Stream, begun, learned, resumed
-from .training_rows import TrainingRows
+from .training_rows import TrainingRows, counted
 
 
 class Streaming:
@@ -150,10 +150,9 @@ class Streaming:
         return unseen(old[0], batch.rows, self._names())
 
     def _batch(self, X: np.ndarray, coded: np.ndarray, weight: np.ndarray) -> TrainingRows:
-        """Rows of positive weight, in the units of the first batch."""
-        seen = np.flatnonzero(weight)
+        """Rows of positive weight, in the units of the first fit or batch."""
         one = self._members[0]
-        coded, weight = coded[seen], weight[seen]
+        seen, weight, coded = counted(weight, coded)
         trained = self._trained(coded, weight)
         rows = array_rows(one.mixture, one.gate, one.expert, X, coded, trained, seen, n_jobs=self.n_jobs)
         return TrainingRows(rows, coded, weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,17 @@ class Said(NamedTuple):
     mass: np.ndarray
     responses: np.ndarray
     likeliest: np.ndarray
+
+
+def counted(weight: np.ndarray, *given: np.ndarray) -> tuple[Any, ...]:
+    """Where rows of positive weight are, their weights, and what else is given of them: no other rows are there.
+
+    Where all rows are such nothing is copied, and where they are is None.
+    """
+    if weight.all():
+        return None, weight, *given
+    seen = np.flatnonzero(weight)
+    return seen, *(values[seen] for values in (weight, *given))
 
 
 class TrainingRows(NamedTuple):

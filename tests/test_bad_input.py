@@ -319,9 +319,9 @@ BAD_PARAMETERS = {
             slice("age", "weight"),
             lambda X: ["weight"],
         ),
-        ([0, 3], "gate_features names column 3, but X has 3 features"),
-        ([-4], "gate_features names column -4, but X has 3 features"),
-        ([True, False], r"gate_features is a mask of shape \(2,\), but X has 3 features"),
+        ([0, 3], "gate_features names column 3, but X has 3 columns"),
+        ([-4], "gate_features names column -4, but X has 3 columns"),
+        ([True, False], r"gate_features is a mask of shape \(2,\), but X has 3 columns"),
         *same("gate_features selects no column.*use gate='constant'", [], [False] * 3, slice(0), lambda X: []),
         (3, "'gate_features' parameter of .* must be .* Got 3 instead"),
     ],
@@ -383,7 +383,7 @@ def test_parameter(make, name, value, sentence):
 
 @BOTH
 def test_names_are_asked_of_an_array(make):
-    with pytest.raises(ValueError, match=r"X has no column names\. Pass a dataframe, or use indices"):
+    with pytest.raises(ValueError, match=r"X has no column names\. Use positions, or a table with names"):
         make(2, gate_features=["age"]).fit(X, ESTIMATORS[make])
 
 

@@ -8,11 +8,15 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmoe import MoEClassifier, MoERegressor
 from skmoe.datasets import make_moe_regression
+from skmoe.inspection import BandDisplay, GateDisplay, explain
 from skmoe.rows import RowSource
+from skmoe.rows.chunk import CHUNK_ROWS
 
 N_ROWS = 900
 X, Y = make_moe_regression(N_ROWS, 4, n_experts=3, noise=0.3, random_state=0)
@@ -82,10 +86,75 @@ def test_float32_is_widened_some_rows_at_a_time(estimator, y):
     assert_close(mine.predict(narrow), theirs.predict(wide))
 
 
-@pytest.mark.parametrize("predict", ["predict", "predict_var", "apply", "predict_experts"])
-def test_predictions_of_a_source(predict, source):
-    model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(source, Y)
-    assert_close(getattr(model, predict)(source), getattr(model, predict)(X))
+QUICK = {"n_init": 1, "move_budget": 0, "random_state": 0}
+TOLD = {
+    "predict": lambda m, rows: m.predict(rows),
+    "predict_var": lambda m, rows: m.predict_var(rows),
+    "apply": lambda m, rows: m.apply(rows),
+    "predict_experts": lambda m, rows: m.predict_experts(rows),
+    "predict_quantile": lambda m, rows: m.predict_quantile(rows, [0.1, 0.9]),
+    "predict_interval": lambda m, rows: m.predict_interval(rows),
+    "predict_dist": lambda m, rows: m.predict_dist(rows).logpdf(Y),
+    "sample": lambda m, rows: m.sample(rows, 2, random_state=0),
+    "log_prob": lambda m, rows: m.log_prob(rows, Y),
+    "responsibilities": lambda m, rows: m.responsibilities(rows, Y),
+    "GateDisplay": lambda m, rows: GateDisplay.from_estimator(m, rows, features=[0, 2], grid_resolution=5).proba,
+    "BandDisplay": lambda m, rows: BandDisplay.from_estimator(m, rows, feature=1, grid_resolution=5).mean,
+    "explain": lambda m, rows: explain(m, rows[5:6], rows).by_expert,
+}
+
+
+@pytest.mark.parametrize("tell", TOLD.values(), ids=TOLD)
+def test_what_is_told_of_a_source(tell, source):
+    model = MoERegressor(2, **QUICK).fit(source, Y)
+    assert_close(tell(model, source), tell(model, X))
+
+
+def test_a_source_in_a_pipeline(source):
+    """What knows arrays only is given the table."""
+    fits = [make_pipeline(StandardScaler(), MoERegressor(2, **QUICK)).fit(rows, Y) for rows in (source, X)]
+    assert_close(fits[0].predict(source), fits[1].predict(X))
+
+
+def test_no_fit_loads_the_table(monkeypatch):
+    def load(self, dtype=None, copy=None):
+        raise AssertionError("the table is loaded")
+
+    asked = []
+    read = RowSource.__getitem__
+    monkeypatch.setattr(RowSource, "__getitem__", lambda self, rows: asked.append(read(self, rows)) or asked[-1])
+    monkeypatch.setattr(RowSource, "__array__", load)
+    monkeypatch.setattr("skmoe._validation._BLOCK_ROWS", 2000)
+    monkeypatch.setattr("skmoe.rows.design._PART_ROWS", 2000)
+    monkeypatch.setattr("skmoe.fused_reading._PART_ROWS", 2000)
+    monkeypatch.setattr("skmoe.rows.source.PART_CHUNKS", 1)
+    many, y, labels = RowSource([X] * 20), np.tile(Y, 20), np.tile(LABELS, 20)
+    for weight in (None, np.tile(WEIGHT, 20)):
+        model = MoERegressor(2, **QUICK).fit(many, y, sample_weight=weight)
+        model.partial_fit(many, y, sample_weight=weight).add_expert(many, y, sample_weight=weight)
+        model.predict(many)
+        MoEClassifier(2, **QUICK).fit(many, labels, sample_weight=weight).predict_proba(many)
+    assert max(map(len, asked)) <= CHUNK_ROWS < len(many) / 2
+
+
+def test_rows_that_all_count_are_read_in_their_order(source, monkeypatch):
+    """By slices, which are not copied where they are in memory or mapped."""
+    model = MoERegressor(2, **QUICK).fit(X, Y)
+    asked = []
+    read = RowSource.__getitem__
+    monkeypatch.setattr(RowSource, "__getitem__", lambda self, rows: asked.append(type(rows)) or read(self, rows))
+    model.partial_fit(source, Y)
+    model.refit_expert(0, source, Y)
+    assert set(asked) == {slice}
+
+
+def test_labels_of_a_source(tmp_path):
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(LABELS, "high", "low"))
+    frame.to_parquet(tmp_path / "0.parquet", row_group_size=200)
+    source = RowSource(tmp_path, columns=list("abcd"))
+    model = MoEClassifier(2, **QUICK).fit(source, source.column("kind"))
+    assert model.classes_.tolist() == ["high", "low"]
+    assert model.score(source, source.column("kind")) > 0.7
 
 
 def test_names_come_from_the_files(tmp_path):
@@ -105,6 +174,8 @@ def test_names_come_from_the_files(tmp_path):
 def test_folds_of_a_source(source):
     model = MoERegressor(2, n_init=1, move_budget=0, random_state=0)
     assert_close(cross_val_score(model, source, Y, cv=3), cross_val_score(model, X, Y, cv=3))
+    search = GridSearchCV(model, {"n_experts": [1, 2]}, cv=2)
+    assert search.fit(source, Y).best_params_ == search.fit(X, Y).best_params_
 
 
 def test_an_expert_more_from_a_source(source):
@@ -172,6 +243,6 @@ def test_a_failed_fit_leaves_the_last(source, tmp_path):
     model = MoERegressor(2, n_init=1, move_budget=0, random_state=0).fit(source, Y)
     before = model.predict(X)
     (tmp_path / "2.npy").write_bytes(b"")
-    with pytest.raises(ValueError, match="no whole"):
+    with pytest.raises(ValueError, match="cannot be read"):
         model.fit(RowSource(tmp_path), Y)
     assert_close(model.predict(X), before)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import kernels
 from .design import Design, Standardizer
+from .positions import positions
 from .row_source import RowSource
 from .sparse import SparseRows
 from .tiles import Seen, unwritable
@@ -121,43 +122,4 @@ def selected(selection: Selection, X: Any, names: Sequence[str] | None, n_featur
     """
     if callable(selection):
         selection = selection(X)
-    if selection is None:
-        return np.arange(n_features)
-    if isinstance(selection, slice):
-        return np.arange(n_features)[_by_position(selection, names, what)]
-    keys = np.atleast_1d(np.asarray(selection, dtype=object if _is_empty(selection) else None))
-    if not keys.size:
-        return np.zeros(0, dtype=np.intp)
-    if keys.dtype.kind == "b":
-        if keys.shape != (n_features,):
-            raise ValueError(f"{what} is a mask of shape {keys.shape}, but X has {n_features} features.")
-        return np.flatnonzero(keys)
-    if keys.dtype.kind in "iu":
-        wrong = keys[(keys < -n_features) | (keys >= n_features)]
-        if wrong.size:
-            raise ValueError(f"{what} names column {wrong[0]}, but X has {n_features} features.")
-        return np.unique(keys % n_features)
-    return np.unique([_position(str(key), names, what) for key in keys])
-
-
-def _is_empty(selection: Any) -> bool:
-    return hasattr(selection, "__len__") and len(selection) == 0
-
-
-def _by_position(selection: slice, names: Sequence[str] | None, what: str) -> slice:
-    """A slice of positions; a slice of names includes its end, as in dataframes."""
-    start, stop = selection.start, selection.stop
-    if isinstance(start, str):
-        start = _position(start, names, what)
-    if isinstance(stop, str):
-        stop = _position(stop, names, what) + 1
-    return slice(start, stop, selection.step)
-
-
-def _position(name: str, names: Sequence[str] | None, what: str) -> int:
-    if names is None:
-        raise ValueError(f"{what} names column {name!r}, but X has no column names. Pass a dataframe, or use indices.")
-    found = list(names)
-    if name not in found:
-        raise ValueError(f"{what} names column {name!r}, but the columns of X are {found}.")
-    return found.index(name)
+    return np.arange(n_features) if selection is None else np.unique(positions(selection, names, n_features, what))

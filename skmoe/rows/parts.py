@@ -1,22 +1,18 @@
-"""Parts: files, or arrays, each of which holds some rows of a table."""
+"""Parts: each holds some rows of a table, in memory or in a file."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Callable
-from functools import cached_property
-from os import PathLike
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
-#: Rows of a part: a slice, or their numbers in rising order.
+#: Rows of a table: a slice of step 1 within it, or their numbers from 0.
 Which = slice | np.ndarray
-#: Decoded groups of rows that a Parquet file keeps: one for each of some threads that read side by side.
-_GROUPS = 4
+#: Kinds of types that are numbers.
+NUMBERS = "fiub"
 
 
 class Part(ABC):
@@ -40,7 +36,11 @@ class Part(ABC):
 
     @abstractmethod
     def read(self, rows: Which, columns: np.ndarray) -> np.ndarray:
-        """Some columns of some rows, (n_rows, n_columns)."""
+        """Some columns, which hold numbers, of some rows, in rising order, (n_rows, n_columns)."""
+
+    @abstractmethod
+    def column(self, j: int) -> np.ndarray:
+        """One column of all rows, as it is stored, (n_rows,)."""
 
 
 class ArrayPart(Part):
@@ -53,6 +53,11 @@ class ArrayPart(Part):
     """
 
     def __init__(self, array: np.ndarray, name: str):
+        if array.dtype.names is not None:
+            raise ValueError(
+                f"{name} holds records with the fields {list(array.dtype.names)}: expected columns of one type, "
+                "(n_rows, n_columns). Make them of it with numpy.lib.recfunctions.structured_to_unstructured(array)."
+            )
         if array.ndim != 2:
             raise ValueError(
                 f"{name} has shape {array.shape}: a part of a table has rows and columns. "
@@ -66,134 +71,57 @@ class ArrayPart(Part):
         found = np.asarray(self._array[rows])
         return found if every else found[:, columns]
 
-
-class NpyPart(Part):
-    """Rows of a file that ``numpy.save`` wrote; mapped, so only what is read is in memory."""
-
-    def __init__(self, path: Path):
-        self.name, self._path = str(path), path
-        part = self._mapped
-        self.shape, self.dtypes = part.shape, part.dtypes
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Another process maps the file itself."""
-        return {name: value for name, value in vars(self).items() if name != "_mapped"}
-
-    @cached_property
-    def _mapped(self) -> ArrayPart:
-        try:
-            return ArrayPart(np.load(self._path, mmap_mode="r"), self.name)
-        except (ValueError, EOFError, OSError) as error:
-            if "has shape" in str(error) or isinstance(error, FileNotFoundError):
-                raise
-            raise ValueError(
-                f"{self.name} is no whole .npy file ({error}; it holds {self._path.stat().st_size:,} bytes). "
-                "Write it again with numpy.save."
-            ) from error
-
-    def read(self, rows: Which, columns: np.ndarray) -> np.ndarray:
-        return self._mapped.read(rows, columns)
+    def column(self, j: int) -> np.ndarray:
+        return np.asarray(self._array[:, j])
 
 
-class ParquetPart(Part):
-    """Rows of a Parquet file, decoded a group of rows at a time (needs pyarrow)."""
-
-    def __init__(self, path: Path):
-        self.name, self._path = str(path), path
-        self._groups: OrderedDict[tuple, np.ndarray] = OrderedDict()
-        self._lock = Lock()
-        meta = self._file.metadata
-        schema = self._file.schema_arrow
-        self.shape, self.names = (meta.num_rows, len(schema)), list(schema.names)
-        self.dtypes = [_numpy_type(field) for field in schema]
-        self._first = np.cumsum([0] + [meta.row_group(g).num_rows for g in range(meta.num_row_groups)])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_file", "_groups", "_lock")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _groups=OrderedDict(), _lock=Lock())
-
-    @cached_property
-    def _file(self) -> Any:
-        try:
-            from pyarrow import ArrowInvalid
-            from pyarrow.parquet import ParquetFile
-        except ImportError as error:
-            raise ImportError(f"Reading {self.name} needs pyarrow: pip install pyarrow.") from error
-        try:
-            return ParquetFile(self._path)
-        except ArrowInvalid as error:
-            raise ValueError(
-                f"{self.name} is no whole Parquet file ({error}; it holds {self._path.stat().st_size:,} bytes). "
-                "Write it again."
-            ) from error
-
-    def read(self, rows: Which, columns: np.ndarray) -> np.ndarray:
-        numbers = np.arange(self.shape[0])[rows] if isinstance(rows, slice) else rows
-        group = np.searchsorted(self._first, numbers, side="right") - 1
-        found = [self._group(g, columns)[numbers[group == g] - self._first[g]] for g in np.unique(group).tolist()]
-        return np.concatenate(found) if found else np.empty((0, len(columns)))
-
-    def _group(self, number: int, columns: np.ndarray) -> np.ndarray:
-        """Some columns of a group of rows, kept for the next who asks."""
-        key = number, columns.tobytes()
-        with self._lock:
-            if key not in self._groups:
-                assert self.names is not None
-                wanted = [self.names[j] for j in columns]
-                table = self._file.read_row_group(number, columns=wanted)
-                # A gap in a column of numbers is NaN.
-                self._groups[key] = np.column_stack([_numbers(table.column(name)) for name in wanted])
-                while len(self._groups) > _GROUPS:
-                    self._groups.popitem(last=False)
-            self._groups.move_to_end(key)
-            return self._groups[key]
+def n_of(rows: Which) -> int:
+    """How many rows they are."""
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
-#: Who reads files, by their ending.
-KINDS: dict[str, Callable[[Path], Part]] = {".npy": NpyPart, ".parquet": ParquetPart}
+def pieces(rows: Which, first: np.ndarray) -> Iterator[tuple[int, Which, slice]]:
+    """Rows, numbers in rising order, by the pieces of the table that hold them.
 
+    Parameters
+    ----------
+    rows : slice or ndarray
+    first : ndarray of shape (n_pieces + 1,)
+        The first row of every piece; last the number of rows.
 
-def parts_of(given: Any) -> list[Part]:
-    """Parts of a folder, a file, an array, or a list of files and arrays.
-
-    Raises
+    Yields
     ------
-    FileNotFoundError
-        Where a file or folder is not there.
-    ValueError
-        Where there is nothing to read, or a file is of another kind, or not whole.
+    piece : int
+    there : slice or ndarray
+        The rows by their numbers in the piece.
+    here : slice
+        Where they are among the rows asked for.
     """
-    if isinstance(given, str | PathLike) and Path(given).is_dir():
-        paths = sorted(path for path in Path(given).iterdir() if path.suffix in KINDS)
-        if not paths:
-            raise ValueError(f"{str(given)!r} holds no files that end in {' or '.join(KINDS)}: there are no rows.")
-        return parts_of(paths)
-    parts = [given] if isinstance(given, str | PathLike | np.ndarray) else list(given)
-    if not parts:
-        raise ValueError("The list of parts is empty: there are no rows. Pass files or arrays.")
-    return [_part(part, number) for number, part in enumerate(parts)]
+    if isinstance(rows, slice):
+        met = (first[:-1] < rows.stop) & (rows.start < first[1:]) & (rows.start < rows.stop)
+        for piece in np.flatnonzero(met).tolist():
+            at, start, stop = first[piece], max(rows.start, first[piece]), min(rows.stop, first[piece + 1])
+            yield piece, slice(start - at, stop - at), slice(start - rows.start, stop - rows.start)
+        return
+    cuts = np.searchsorted(rows, first)
+    for piece in np.flatnonzero(np.diff(cuts)).tolist():
+        here = slice(cuts[piece], cuts[piece + 1])
+        yield piece, rows[here] - first[piece], here
 
 
-def _part(given: Any, number: int) -> Part:
-    if not isinstance(given, str | PathLike):
-        return ArrayPart(np.asanyarray(given), f"part {number}")
-    path = Path(given)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {str(path)!r}.")
-    if path.suffix not in KINDS:
-        raise ValueError(f"{str(path)!r}: expected a file that ends in {' or '.join(KINDS)}.")
-    return KINDS[path.suffix](path)
+def number_type(dtypes: Iterable[np.dtype]) -> np.dtype:
+    """Type in which columns of numbers are read together: float32 where all are, else float64."""
+    return np.dtype(np.float32) if set(dtypes) == {np.dtype(np.float32)} else np.dtype(np.float64)
 
 
-def _numpy_type(field: Any) -> np.dtype:
+@contextmanager
+def opening(path: Path, kind: str, again: str) -> Iterator[None]:
+    """A file that is there, but cannot be read, is refused with its name and what to do."""
     try:
-        return np.dtype(field.type.to_pandas_dtype())
-    except NotImplementedError:  # what pyarrow raises for types that numpy lacks, such as unions: no numbers
-        return np.dtype(object)
-
-
-def _numbers(column: Any) -> np.ndarray:
-    values = column.to_numpy()
-    return values if values.dtype == np.float32 else values.astype(np.float64)
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} cannot be read as {kind} ({error}; it holds {path.stat().st_size:,} bytes). {again}"
+        ) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import copy
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from .parts import ArrayPart, Part, Which, parts_of
+from .files import parts_of
+from .parts import NUMBERS, ArrayPart, Part, Which, n_of, number_type, pieces
+from .positions import positions
 
 
 class RowSource:
@@ -17,26 +19,29 @@ class RowSource:
     Takes the place of X in `fit`, `partial_fit` and everything that predicts. Rows are read a piece at a time, again in
     every pass; what has one number a row (y, weights, predictions) is held in memory. A single memory-mapped array
     (``numpy.load(file, mmap_mode="r")``) needs no `RowSource`. Where rows are seen only once, or are too many for some
-    fifty passes, use `partial_fit`.
+    fifty passes, use `partial_fit`. What knows arrays only, such as other steps of a pipeline, is given the table in
+    memory (``numpy.asarray(source)``), and so are `predict_dist` and `sample`.
 
     A pass over ``.npy`` files costs no more than over an array as long as the system keeps them in its cache. Parquet
-    files are decoded anew in every pass, a group of rows at a time: where that takes long, write ``.npy`` files once.
+    files are decoded anew in every pass, a group of rows at a time, of which one for every thread is in memory: where
+    that takes long, write ``.npy`` files once, and write Parquet in groups of some 100,000 rows.
 
     Parameters
     ----------
     parts : path, array or list of them
-        A folder with files that end in ``.npy`` or ``.parquet``, taken in the order of their names; a file; an array of
-        shape (n_rows, n_columns); or a list of files and arrays.
-    columns : sequence of str or int, default=None
-        The features, by name (Parquet) or by position; None for all columns. Other columns, such as the response, are
-        read by `column`.
+        A folder with files that end in ``.npy`` or ``.parquet``, taken in the order of their names (as text: 10 comes
+        before 2; folders in it are left out); a file; an array of shape (n_rows, n_columns); or a list of files and
+        arrays.
+    columns : list of str or int, mask or slice, default=None
+        The features, by name (Parquet) or by position, in this order; None for all columns. Other columns, such as the
+        response, are read by `column`.
 
     Attributes
     ----------
     shape : tuple of two int
         Rows of all parts, and features.
     dtype : dtype
-        float32 where all columns are, else float64.
+        Of the features: float32 where all are, else float64.
     names : list of str, or None
         Names of the features, where the columns have names.
 
@@ -44,9 +49,11 @@ class RowSource:
     ------
     FileNotFoundError
         Where a file is not there.
+    TypeError
+        Where a part is neither a path nor an array.
     ValueError
-        Where there are no rows, parts differ in their columns or in their types, a column is unknown or holds no
-        numbers, or a file is not whole.
+        Where there are no rows, parts differ in their columns, a feature is unknown or holds no numbers, or a file is
+        not whole. Reading raises it too, where a file is damaged or has changed.
 
     See Also
     --------
@@ -69,23 +76,21 @@ class RowSource:
     (RowSource(n_rows=600, n_columns=2, n_parts=3), 1.0)
     """
 
-    def __init__(self, parts: Any, *, columns: Sequence[str] | Sequence[int] | None = None):
-        self._parts = [part for part in parts_of(parts) if part.shape[0]]
+    def __init__(self, parts: Any, *, columns: Any = None):
+        given = parts_of(parts)
+        for part in given[1:]:
+            _check_like(part, given[0])
+        self._parts = [part for part in given if part.shape[0]]
         if not self._parts:
             raise ValueError("All parts of the source are empty: there are no rows.")
-        first = self._parts[0]
-        for part in self._parts[1:]:
-            _check_like(part, first)
-        every = range(first.shape[1]) if columns is None else columns
-        self._columns = np.array([_position(first, column) for column in every], dtype=np.intp)
-        if not self._columns.size:
-            raise ValueError("columns is empty: a source needs at least one feature.")
-        for j in self._columns:
-            _check_number(first, int(j))
+        self._columns = self._features(columns)
+        for part in self._parts:
+            _check_numbers(part, self._columns)
         self._first = np.cumsum([0] + [part.shape[0] for part in self._parts])
         self.shape = int(self._first[-1]), len(self._columns)
-        self.dtype = _type(first, self._columns)
-        self.names = None if first.names is None else [first.names[j] for j in self._columns]
+        self.dtype = number_type(part.dtypes[j] for part in self._parts for j in self._columns)
+        names = self._parts[0].names
+        self.names = None if names is None else [names[j] for j in self._columns]
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -93,12 +98,24 @@ class RowSource:
     def __repr__(self) -> str:
         return f"RowSource(n_rows={self.shape[0]}, n_columns={self.shape[1]}, n_parts={len(self._parts)})"
 
-    def __getitem__(self, rows: Which) -> np.ndarray:
-        """Features of some rows, in memory: a slice, numbers of rows, or a mask."""
-        return self._read(rows, self._columns, self.dtype)
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Features of some rows, in memory: a slice, numbers of rows, or a mask; of one row for its number."""
+        if isinstance(rows, Integral):
+            return self[[rows]][0]
+        return self._read(_which(rows, len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The table in memory, for what knows arrays only."""
+        if copy is False:
+            raise ValueError("A source becomes an array by being read. Leave copy at None.")
+        return np.array(self[:], dtype=dtype, copy=copy)
 
     def column(self, column: str | int) -> np.ndarray:
-        """One column of the files, whether or not it is a feature, (n_rows,).
+        """One column of the files, whether or not it is a feature, as it is stored, (n_rows,).
+
+        Numbers, bools and times keep their type; text comes as str objects, categories as their values. Gaps are NaN in
+        numbers, which are floats then, and None in text and bools. Where parts differ in the type of their numbers, it
+        is one that holds all.
 
         Parameters
         ----------
@@ -108,12 +125,17 @@ class RowSource:
         Raises
         ------
         ValueError
-            Where there is no such column, or it holds no numbers.
+            Where there is no such column, or it holds numbers in some parts and something else in others.
         """
         first = self._parts[0]
-        j = _position(first, column)
-        _check_number(first, j)
-        return self._read(slice(None), np.array([j]), np.dtype(np.float64))[:, 0]
+        (j,) = positions([column], first.names, first.shape[1], "source.column", first.name).tolist()
+        for part in self._parts:
+            if _kind(part.dtypes[j]) != _kind(first.dtypes[j]):
+                raise ValueError(
+                    f"{_named(part, j)} of {part.name} is {part.dtypes[j]}, and of {first.name} {first.dtypes[j]}. "
+                    "Write all parts with one type."
+                )
+        return np.concatenate([part.column(j) for part in self._parts])
 
     def where(self, row: int) -> str:
         """The part that holds a row, and its number there, in words."""
@@ -130,65 +152,81 @@ class RowSource:
         grown.shape = int(grown._first[-1]), self.shape[1]
         return grown
 
-    def _read(self, rows: Which, columns: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        if isinstance(rows, slice) and rows.step in (None, 1):
-            start, stop, _ = rows.indices(len(self))
-            pieces = [
-                part.read(slice(max(start - at, 0), stop - at), columns)
-                for part, at in zip(self._parts, self._first[:-1].tolist(), strict=True)
-                if at < stop and start < at + part.shape[0]
-            ]
-            found = [np.asarray(piece, dtype=dtype) for piece in pieces]
-            return found[0] if len(found) == 1 else np.concatenate([*found, np.empty((0, len(columns)), dtype)])
-        numbers = np.arange(len(self))[rows]
-        order = np.argsort(numbers, kind="stable")
-        part = np.searchsorted(self._first, numbers[order], side="right") - 1
-        out = np.empty((len(numbers), len(columns)), dtype)
-        for p in np.unique(part).tolist():
-            met = order[part == p]
-            out[met] = self._parts[p].read(numbers[met] - self._first[p], columns)
+    def _features(self, columns: Any) -> np.ndarray:
+        """Positions of the features."""
+        first = self._parts[0]
+        if np.ndim(columns) == 0 and columns is not None and not isinstance(columns, slice):
+            raise ValueError(
+                f"columns={columns!r}: expected a list of names or positions, such as [{columns!r}], a mask or a slice."
+            )
+        every = slice(None) if columns is None else columns
+        found = positions(every, first.names, first.shape[1], "columns", first.name)
+        if not found.size:
+            raise ValueError("columns is empty: a source needs at least one feature.")
+        return found
+
+    def _read(self, rows: Which) -> np.ndarray:
+        if isinstance(rows, np.ndarray) and (np.diff(rows) < 0).any():
+            order = np.argsort(rows, kind="stable")
+            out = np.empty((len(rows), self.shape[1]), self.dtype)
+            out[order] = self._read(rows[order])
+            return out
+        met = list(pieces(rows, self._first))
+        if len(met) == 1:  # no copy of what is mapped or in memory
+            p, there, _ = met[0]
+            return np.asarray(self._parts[p].read(there, self._columns), dtype=self.dtype)
+        out = np.empty((n_of(rows), self.shape[1]), self.dtype)
+        for p, there, here in met:
+            out[here] = self._parts[p].read(there, self._columns)
         return out
 
 
-def _check_like(part: Part, first: Part) -> None:
-    """Raise ValueError where a part is not of the same columns and types as the first."""
-    if part.shape[1] != first.shape[1] or part.names != first.names:
-        mine, theirs = (f"{p.shape[1]} columns" + ("" if p.names is None else f" {p.names}") for p in (part, first))
-        raise ValueError(
-            f"Parts of a source must have the same columns: {part.name} has {mine}, {first.name} has {theirs}."
+def _which(rows: Any, n_rows: int) -> Which:
+    """Rows that are asked for as users ask for them."""
+    if isinstance(rows, tuple) and len(rows) == 2 and rows[1] is Ellipsis:  # as scikit-learn does
+        rows = rows[0]
+    if isinstance(rows, slice):
+        start, stop, step = rows.indices(n_rows)
+        return slice(start, max(start, stop)) if step == 1 else np.arange(start, stop, step)
+    numbers = np.asarray(rows, dtype=object if isinstance(rows, tuple) else None)
+    if numbers.dtype.kind == "b" and numbers.shape == (n_rows,):
+        return np.flatnonzero(numbers)
+    if not numbers.size:
+        return slice(0, 0)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        raise IndexError(
+            f"Rows of a source are asked for by their numbers, by a mask of its {n_rows} rows, or by a slice; got "
+            f"{numbers.dtype} of shape {numbers.shape}. Columns are chosen by RowSource(..., columns=)."
         )
-    for j, (own, other) in enumerate(zip(part.dtypes, first.dtypes, strict=True)):
-        if own != other:
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < -n_rows or high >= n_rows:
+        raise IndexError(f"There is no row {high if high >= n_rows else low}: the source has {n_rows} rows.")
+    numbers = numbers.astype(np.intp, copy=False)
+    return numbers if low >= 0 else np.where(numbers < 0, numbers + n_rows, numbers)
+
+
+def _check_like(part: Part, first: Part) -> None:
+    """Raise ValueError where a part has other columns than the first."""
+    if part.shape[1] == first.shape[1] and part.names == first.names:
+        return
+    mine, theirs = (f"{p.name} has {p.shape[1]} columns {p.names or 'without names'}" for p in (part, first))
+    raise ValueError(f"Parts of a source must have the same columns: {mine}, {theirs}.")
+
+
+def _check_numbers(part: Part, columns: np.ndarray) -> None:
+    """Raise ValueError where a feature holds no numbers."""
+    for j in columns.tolist():
+        if part.dtypes[j].kind not in NUMBERS:
             raise ValueError(
-                f"Parts of a source must have the same types: {_named(part, j)} of {part.name} is {own}, "
-                f"of {first.name} {other}. Write them with one type, such as float64."
+                f"{_named(part, j)} of {part.name} holds no numbers ({part.dtypes[j]}). Leave it out with columns=, or "
+                "write numbers in its place."
             )
 
 
-def _position(part: Part, column: str | int) -> int:
-    if isinstance(column, str):
-        if part.names is None:
-            raise ValueError(f"There is no column {column!r}: {part.name} has no names of columns. Use positions.")
-        if column not in part.names:
-            raise ValueError(f"There is no column {column!r}: the columns of {part.name} are {part.names}.")
-        return part.names.index(column)
-    if not -part.shape[1] <= column < part.shape[1]:
-        raise ValueError(f"There is no column {column}: {part.name} has {part.shape[1]} columns.")
-    return int(column) % part.shape[1]
-
-
-def _check_number(part: Part, j: int) -> None:
-    if part.dtypes[j].kind not in "fiub":
-        raise ValueError(
-            f"{_named(part, j)} of {part.name} holds no numbers ({part.dtypes[j]}). Leave it out with columns=, or "
-            "write the files with numbers in its place."
-        )
+def _kind(dtype: np.dtype) -> str:
+    """What types have in common that are read as one column."""
+    return NUMBERS if dtype.kind in NUMBERS else dtype.kind
 
 
 def _named(part: Part, j: int) -> str:
     return f"column {j}" if part.names is None else f"column {part.names[j]!r}"
-
-
-def _type(part: Part, columns: np.ndarray) -> np.dtype:
-    every = {part.dtypes[j] for j in columns}
-    return np.dtype(np.float32) if every == {np.dtype(np.float32)} else np.dtype(np.float64)

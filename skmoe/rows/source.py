@@ -51,7 +51,7 @@ class Rows:
     blocks: tuple[Leaves, ...]
     gate: Columns
     expert: Columns
-    X: np.ndarray
+    X: Any
     y: np.ndarray
     weight: np.ndarray
     index: np.ndarray | None = None
@@ -195,12 +195,12 @@ def array_rows(
     mixture: Mixture,
     gate: Columns,
     expert: Columns,
-    X: np.ndarray,
+    X: Any,
     y: np.ndarray,
     weight: np.ndarray,
     index: np.ndarray | None = None,
     chunk_rows: int = CHUNK_ROWS,
     n_jobs: int | None = None,
 ) -> Rows:
-    """Rows of arrays in memory, for a mixture."""
+    """Rows for a mixture, of an array in memory or mapped, of `SparseRows` or of a `RowSource`."""
     return Rows(mixture.experts, gate, expert, X, y, weight, index, chunk_rows, n_jobs)
