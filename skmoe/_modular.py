@@ -160,7 +160,8 @@ class Modular:
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
-        fresh.__dict__.pop("_streams", None)  # what a stream knew is not of this mixture
+        for known in ("_streams", "n_batches_"):  # what a stream knew is not of this mixture
+            fresh.__dict__.pop(known, None)
         fresh._report(Found([run], [run], [], float(run.n_passes)))
         fresh._conclude([run], TrainingRows(rows, coded, weight), np.ones(1))
         mass = fresh.expert_share_ * rows.total
