@@ -149,10 +149,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members", "_streams")]:
             delattr(fresh, name)
-        troubles = fresh._fit(
+        found, _ = fresh._fit(
             X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
         )
-        warn(troubles)
+        warn(found)
         self.__dict__ = fresh.__dict__
         return self
 
@@ -165,8 +165,8 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         init_labels: Any,
         previous: list[FittedMixture],
         classes: Any = None,
-    ) -> list[Trouble]:
-        """Set the fitted attributes; returns what there is to warn of."""
+    ) -> tuple[list[Trouble], TrainingRows]:
+        """Set the fitted attributes; what there is to warn of, and the rows as they were trained on."""
         growth = growth_of(self.n_experts)
         if growth is not None:
             check_can_grow(self, init_labels, self._gate())
@@ -195,11 +195,12 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         watches: list[Watch] = [Printed(plan.n_starts)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
-        self._conclude(runs, TrainingRows(task.rows, coded, weight), self._weights(runs, task.rows))
+        rows = TrainingRows(task.rows, coded, weight)
+        self._conclude(runs, rows, self._weights(runs, task.rows))
         for watch in callbacks:
             watch.finish()
         mass = self.expert_share_ * len(runs) * task.rows.total
-        return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter)
+        return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter), rows
 
     def _check_storage(self, X: np.ndarray) -> None:
         """ValueError where X is sparse and the gate or a start cannot work on it."""

@@ -27,10 +27,9 @@ class Streaming:
     weight_seen_: float
     _members: list[FittedMixture]
     _streams: list[Stream]
-    _check_training: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
     _conclude: Callable[..., None]
     _trained: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    _fit: Callable[..., list[Trouble]]
+    _fit: Callable[..., tuple[list[Trouble], TrainingRows]]
     _names: Callable[[], list[str]]
     _report: Callable[[Found], None]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
@@ -123,10 +122,9 @@ class Streaming:
 
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> list[Trouble]:
         """Fit the first batch; what there is to warn of."""
-        found = self._fit(X, y, sample_weight, None, [], classes)
+        found, batch = self._fit(X, y, sample_weight, None, [], classes)
         _check_blocks(self._members)
-        rows = self._batch(*self._check_training(X, y, sample_weight, classes)).rows
-        self._keep([begun(member.mixture, member.params, rows) for member in self._members])
+        self._keep([begun(member.mixture, member.params, batch.rows) for member in self._members])
         return found
 
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[Trouble]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from skmoe import MoEClassifier, MoERegressor
@@ -196,6 +196,17 @@ def test_units_are_those_of_the_first_batch():
     assert stream.expert_coef_[0, 1] == 0
     floor = stream.scale_floor_
     assert stream.partial_fit(flat[:100], 100 * y[:100]).scale_floor_ == floor
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "two classes"])
+def test_rows_are_checked_once_a_batch(kind):
+    """A column y is warned of wherever it is looked at."""
+    model, y = KINDS[kind]
+    model = clone(model)
+    for b in batches(400, 2):
+        with pytest.warns(DataConversionWarning) as seen:
+            model.partial_fit(X[b], y[b, None], **classes_for(model, y))
+        assert sum(one.category is DataConversionWarning for one in seen) == 1
 
 
 def test_one_row_at_a_time():
