@@ -21,7 +21,7 @@ from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._readable import Readable
 from ._streaming import Streaming
-from ._validation import check_enough_rows, check_labels_of_experts, check_storage, check_X
+from ._validation import check_enough_rows, check_labels_of_experts, check_n_jobs, check_storage, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
 from .fitted_tree import described
@@ -202,6 +202,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         mass = self.expert_share_ * len(runs) * task.rows.total
         return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter), rows
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_n_jobs(self.n_jobs)
+
     def _check_storage(self, X: np.ndarray) -> None:
         """ValueError where X is sparse and the gate or a start cannot work on it."""
         starts = [] if hasattr(self.init, "fit") or isinstance(self.init, dict) else np.atleast_1d(self.init).tolist()
@@ -340,6 +344,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_n_jobs(self.n_jobs)
         X = check_X(self, X)
         for gate in self._fitted.mixture.gates:
             check_storage(X, gate.dense, f"the gate of this fit, {gate!r},", "fit anew with gate='softmax'")

@@ -79,6 +79,15 @@ def check_n_samples(n_samples: Any) -> int:
     return int(n_samples)
 
 
+def check_n_jobs(n_jobs: int | None) -> None:
+    """Raise ValueError where there would be no thread."""
+    if n_jobs == 0:
+        raise ValueError(
+            f"n_jobs={n_jobs!r} is no number of threads: expected None, a positive int, or a negative one as in joblib "
+            "(-1 for all cores, -2 for all but one). Pass None or 1 for one thread, -1 for all cores."
+        )
+
+
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Weights (n_rows,), not negative, not all zero; ones for None."""
     table = np.broadcast_to(0.0, X.shape)  # of X only the number of rows is of interest here

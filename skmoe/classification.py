@@ -98,7 +98,8 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
     random_state : int, RandomState instance or None, default=None
         Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
     n_jobs : int or None, default=None
-        Threads over starts. The result has the same bits for any number.
+        Threads. Several starts are divided among them; of one start, and of predictions, the rows are. None is one
+        thread (or what `joblib.parallel_config` says), -1 is all cores. The result has the same bits for any number.
     verbose : int, default=0
         1 prints a line a start or move.
 
