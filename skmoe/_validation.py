@@ -151,6 +151,16 @@ def check_storage(X: np.ndarray, dense: bool, what: str, ways_out: str) -> None:
         )
 
 
+def kind_of(given: Any) -> str:
+    """Type and shape of an argument, for messages in which its numbers would fill pages."""
+    return f"{type(given).__name__} of shape {_as_array(given).shape}"
+
+
+def shown(labels: np.ndarray) -> str:
+    """Labels, for messages; of many the first and the last."""
+    return np.array2string(labels, threshold=10)
+
+
 #: How dataframes spell the types of dates, times, durations and periods.
 _TIMES = ("Datetime", "Duration", "Date", "Time", "period")
 #: Columns of float32 are not copied: they are widened where they are standardised, some rows at a time.

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._class_streaming import ClassStreaming
 from ._estimator import MixtureOfExperts, Training
-from ._validation import check_labels, check_n_samples, check_weight, check_X_y
+from ._validation import check_labels, check_n_samples, check_weight, check_X_y, shown
 from .experts import BinaryExpert, ClassExpert, Expert
 from .responses import ClassShares
 from .tree import Tree
@@ -276,7 +276,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
         known = np.isin(y, self.classes_)
         if not known.all():
             raise ValueError(
-                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {self.classes_}."
+                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {shown(self.classes_)}."
             )
         return np.searchsorted(self.classes_, y)
 

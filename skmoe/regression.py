@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._distributional import Distributional
 from ._estimator import MixtureOfExperts, Training
-from ._validation import check_responses, check_weight, check_X_y
+from ._validation import check_responses, check_weight, check_X_y, kind_of
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .outputs import joined, output_names
@@ -266,8 +266,9 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     def _check_streams(self, classes: Any) -> None:
         if classes is not None:
             raise ValueError(
-                f"classes={classes!r} has no meaning for MoERegressor, which predicts numbers. Leave it out (weights "
-                "are passed by name, sample_weight=...); for labels use MoEClassifier."
+                "classes, the third argument of partial_fit, has no meaning for MoERegressor, which predicts numbers; "
+                f"got {kind_of(classes)}. Leave it out, and pass weights by name, sample_weight=...; for labels use "
+                "MoEClassifier."
             )
         super()._check_streams(classes)
 

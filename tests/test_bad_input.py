@@ -420,6 +420,16 @@ def test_no_thread_to_predict(make):
         model.predict(X)
 
 
+def test_weights_in_the_place_of_classes():
+    """What a third argument by position is; its numbers are not printed."""
+    streams = {MoERegressor(2): r"got ndarray of shape \(40,\).* pass weights by name, sample_weight="}
+    streams[fitted(MoEClassifier)] = r"classes holds \[.* \.\.\. .*\], but those of the first call are \[0 1\]"
+    for model, sentence in streams.items():
+        with pytest.raises(ValueError, match=sentence) as told:
+            model.partial_fit(X, LABELS, np.linspace(1, 2, N_ROWS))
+        assert len(str(told.value)) < 300
+
+
 @BOTH
 @pytest.mark.parametrize("n_samples", [0, -1, 2.5])
 def test_number_of_samples(make, n_samples):
