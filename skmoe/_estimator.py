@@ -117,9 +117,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Numbers without gaps. Units do not matter: columns are standardised inside. Sparse matrices stay sparse; all
-            but CSR are converted to it.
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+            Numbers without gaps. Units do not matter: columns are standardised inside. Arrays may be mapped from a file
+            (``numpy.load(file, mmap_mode="r")``), and a `skmoe.rows.RowSource` is a table in files. Sparse matrices
+            stay sparse; all but CSR are converted to it.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor; names are taken from a dataframe.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -61,7 +61,7 @@ class Modular:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts, as in ``fit``.
@@ -91,7 +91,7 @@ class Modular:
         ----------
         k : int
             Number of the expert, as in ``expert_coef_``.
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts, as in ``fit``.

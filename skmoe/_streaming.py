@@ -55,7 +55,7 @@ class Streaming:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
             One row is enough, after the first batch.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
         classes : array-like of shape (n_classes,), default=None

@@ -296,7 +296,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -310,7 +310,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -324,7 +324,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -338,7 +338,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -353,7 +353,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -366,7 +366,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_rows, n_features)
         n_samples : int >= 1, default=1
             Draws for each row.
         random_state : int, RandomState instance or None, default=None
