@@ -106,7 +106,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels of the rows of positive weight, sorted.
+        Labels of the rows of positive weight, sorted; of a stream the ``classes`` of its first call.
     n_experts_ : int
         Number of experts; of an average, over all its members.
     tree_ : FittedTree
