@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._streaming import Streaming
+from ._validation import shown
 from .rows.columns import appended, standardizer
 
 #: Rows that a class without rows in the first batch of a stream begins with.
@@ -36,8 +37,9 @@ class ClassStreaming(Streaming):
             )
         if known is not None and classes is not None and not np.array_equal(np.unique(classes), known):
             raise ValueError(
-                f"classes={classes!r} are not those of the first call, {known}. Leave classes out, or begin anew with "
-                "a clone of this estimator."
+                f"classes holds {shown(np.unique(classes))}, but those of the first call are {shown(known)}. Leave "
+                "classes out (weights are passed by name, sample_weight=...), or begin anew with a clone of this "
+                "estimator."
             )
 
     def _check_first_batch(

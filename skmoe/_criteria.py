@@ -27,7 +27,7 @@ class Criteria:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts of the rows.
@@ -53,7 +53,7 @@ class Criteria:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts of the rows.
@@ -75,7 +75,7 @@ class Criteria:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs_)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts of the rows.

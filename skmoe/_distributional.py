@@ -26,7 +26,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to return the standard deviation as well.
 
@@ -49,7 +49,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -62,7 +62,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         q : float or array-like of shape (n_levels,)
             Levels between 0 and 1, both excluded.
 
@@ -83,7 +83,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         coverage : float, default=0.9
             Between 0 and 1, both excluded.
 
@@ -98,7 +98,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -113,7 +113,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -127,7 +127,7 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_rows, n_features)
         n_samples : int >= 1, default=1
             Draws a row.
         random_state : int, RandomState or None, default=None

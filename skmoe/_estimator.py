@@ -21,7 +21,7 @@ from ._init import beginning, check_can_grow, growth_of
 from ._modular import Modular
 from ._readable import Readable
 from ._streaming import Streaming
-from ._validation import check_enough_rows, check_labels_of_experts, check_storage, check_X
+from ._validation import check_enough_rows, check_labels_of_experts, check_n_jobs, check_storage, check_X
 from .diagnosis import Trouble, troubles, warn
 from .experts.protocol import Expert
 from .fitted_tree import described
@@ -117,9 +117,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Numbers without gaps. Units do not matter: columns are standardised inside. Sparse matrices stay sparse; all
-            but CSR are converted to it.
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+            Numbers without gaps. Units do not matter: columns are standardised inside. Arrays may be mapped from a file
+            (``numpy.load(file, mmap_mode="r")``), and a `skmoe.rows.RowSource` is a table in files. Sparse matrices
+            stay sparse; all but CSR are converted to it.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor; names are taken from a dataframe.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -149,10 +150,10 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name in ("_fitted", "_members", "_streams")]:
             delattr(fresh, name)
-        troubles = fresh._fit(
+        found, _ = fresh._fit(
             X, y, sample_weight, init_labels, getattr(self, "_members", []) if self.warm_start else []
         )
-        warn(troubles)
+        warn(found)
         self.__dict__ = fresh.__dict__
         return self
 
@@ -165,8 +166,8 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         init_labels: Any,
         previous: list[FittedMixture],
         classes: Any = None,
-    ) -> list[Trouble]:
-        """Set the fitted attributes; returns what there is to warn of."""
+    ) -> tuple[list[Trouble], TrainingRows]:
+        """Set the fitted attributes; what there is to warn of, and the rows as they were trained on."""
         growth = growth_of(self.n_experts)
         if growth is not None:
             check_can_grow(self, init_labels, self._gate())
@@ -192,11 +193,16 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
         watches: list[Watch] = [Printed(plan.n_starts)] * (self.verbose > 0)
         runs = self._train(plan, Watches([*watches, *callbacks]))
         self._members = [task.fitted(run.mixture, run.params) for run in runs]
-        self._conclude(runs, TrainingRows(task.rows, coded, weight), self._weights(runs, task.rows))
+        rows = TrainingRows(task.rows, coded, weight)
+        self._conclude(runs, rows, self._weights(runs, task.rows))
         for watch in callbacks:
             watch.finish()
         mass = self.expert_share_ * len(runs) * task.rows.total
-        return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter)
+        return troubles(runs, self._fitted, mass, task.rows, n_distinct, self.max_iter), rows
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_n_jobs(self.n_jobs)
 
     def _check_storage(self, X: np.ndarray) -> None:
         """ValueError where X is sparse and the gate or a start cannot work on it."""
@@ -336,6 +342,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_n_jobs(self.n_jobs)
         X = check_X(self, X)
         for gate in self._fitted.mixture.gates:
             check_storage(X, gate.dense, f"the gate of this fit, {gate!r},", "fit anew with gate='softmax'")

@@ -62,7 +62,7 @@ class Modular:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts, as in ``fit``.
@@ -92,7 +92,7 @@ class Modular:
         ----------
         k : int
             Number of the expert, as in ``expert_coef_``.
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), default=None
             Counts, as in ``fit``.
@@ -156,7 +156,8 @@ class Modular:
         fitted = FittedMixture(mixture, run.params, old.gate, old.expert)
         fresh = copy.copy(self)
         fresh._members = [fitted]
-        fresh.__dict__.pop("_streams", None)  # what a stream knew is not of this mixture
+        for known in ("_streams", "n_batches_"):  # what a stream knew is not of this mixture
+            fresh.__dict__.pop(known, None)
         fresh._report(Found([run], [run], [], float(run.n_passes)))
         fresh._conclude([run], batch, np.ones(1))
         mass = fresh.expert_share_ * rows.total

@@ -31,7 +31,7 @@ class Readable:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -45,7 +45,7 @@ class Readable:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -60,7 +60,7 @@ class Readable:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
 
         Returns
@@ -75,7 +75,7 @@ class Readable:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
 
         Returns
@@ -91,7 +91,7 @@ class Readable:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
         y : array-like of shape (n_samples,), default=None
             With y the report is of the responsibilities, without of the gate.
 

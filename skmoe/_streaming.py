@@ -27,10 +27,9 @@ class Streaming:
     weight_seen_: float
     _members: list[FittedMixture]
     _streams: list[Stream]
-    _check_training: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
     _conclude: Callable[..., None]
     _trained: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    _fit: Callable[..., list[Trouble]]
+    _fit: Callable[..., tuple[list[Trouble], TrainingRows]]
     _names: Callable[[], list[str]]
     _report: Callable[[Found], None]
     _rows_and_response: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
@@ -46,9 +45,14 @@ class Streaming:
 
         .. math:: S \\leftarrow \\rho S + (1 - \\rho) s, \\qquad \\rho = \\Bigl(\\frac{W}{W + w}\\Bigr)^8
 
-        with S the sums of a unit of weight, s those of the batch, W the weight seen before and w that of the batch. The
-        parameters told are their mean along the way, which fades by the third power. So a stream that changes is
-        followed, and one that does not ends near the fit to all of its rows.
+        with S the sums of a unit of weight, s those of the batch, W the weight seen before and w that of the batch: of
+        two equal batches the second leaves the first .4 per cent. The parameters told are their mean along the way,
+        which fades by the third power. So a stream that changes is followed, and one that does not ends near the fit to
+        all of its rows; not at it, for some two thirds of the rows count, and standard errors as if all did are too
+        small.
+
+        A batch after the first makes at most 20 passes (``max_iter`` where that is less) and ends sooner where its next
+        step promises less than a tenth of a nat (``tol`` where that is more).
 
         Use it where rows do not fit into memory, or keep coming. Let the first batch be a good one, drawn from
         everywhere: units, scale floors and the experts themselves begin with it. Where all rows are at hand `fit` is
@@ -56,7 +60,7 @@ class Streaming:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
             One row is enough, after the first batch.
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
         classes : array-like of shape (n_classes,), default=None
@@ -123,10 +127,9 @@ class Streaming:
 
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> list[Trouble]:
         """Fit the first batch; what there is to warn of."""
-        found = self._fit(X, y, sample_weight, None, [], classes)
+        found, batch = self._fit(X, y, sample_weight, None, [], classes)
         _check_blocks(self._members)
-        rows = self._batch(*self._check_training(X, y, sample_weight, classes)).rows
-        self._keep([begun(member.mixture, member.params, rows) for member in self._members])
+        self._keep([begun(member.mixture, member.params, batch.rows) for member in self._members])
         return found
 
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[Trouble]:

@@ -79,6 +79,15 @@ def check_n_samples(n_samples: Any) -> int:
     return int(n_samples)
 
 
+def check_n_jobs(n_jobs: int | None) -> None:
+    """Raise ValueError where there would be no thread."""
+    if n_jobs == 0:
+        raise ValueError(
+            f"n_jobs={n_jobs!r} is no number of threads: expected None, a positive int, or a negative one as in joblib "
+            "(-1 for all cores, -2 for all but one). Pass None or 1 for one thread, -1 for all cores."
+        )
+
+
 def check_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Weights (n_rows,), not negative, not all zero; ones for None."""
     table = np.broadcast_to(0.0, X.shape)  # of X only the number of rows is of interest here
@@ -140,6 +149,16 @@ def check_storage(X: np.ndarray, dense: bool, what: str, ways_out: str) -> None:
             f"X is a sparse matrix of shape {X.shape}, and {what} needs a dense array. Pass X.toarray() where it fits "
             f"into memory, or {ways_out}."
         )
+
+
+def kind_of(given: Any) -> str:
+    """Type and shape of an argument, for messages in which its numbers would fill pages."""
+    return f"{type(given).__name__} of shape {_as_array(given).shape}"
+
+
+def shown(labels: np.ndarray) -> str:
+    """Labels, for messages; of many the first and the last."""
+    return np.array2string(labels, threshold=10)
 
 
 #: How dataframes spell the types of dates, times, durations and periods.

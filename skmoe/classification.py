@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._class_streaming import ClassStreaming
 from ._estimator import MixtureOfExperts, Training
-from ._validation import check_labels, check_n_samples, check_weight, check_X_y
+from ._validation import check_labels, check_n_samples, check_weight, check_X_y, shown
 from .experts import BinaryExpert, ClassExpert, Expert
 from .responses import ClassShares
 from .tree import Tree
@@ -98,14 +98,15 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
     random_state : int, RandomState instance or None, default=None
         Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
     n_jobs : int or None, default=None
-        Threads over starts. The result has the same bits for any number.
+        Threads. Several starts are divided among them; of one start, and of predictions, the rows are. None is one
+        thread (or what `joblib.parallel_config` says), -1 is all cores. The result has the same bits for any number.
     verbose : int, default=0
         1 prints a line a start or move.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels of the rows of positive weight, sorted.
+        Labels of the rows of positive weight, sorted; of a stream the ``classes`` of its first call.
     n_experts_ : int
         Number of experts; of an average, over all its members.
     tree_ : FittedTree
@@ -275,7 +276,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
         known = np.isin(y, self.classes_)
         if not known.all():
             raise ValueError(
-                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {self.classes_}."
+                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {shown(self.classes_)}."
             )
         return np.searchsorted(self.classes_, y)
 
@@ -295,7 +296,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -309,7 +310,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -323,7 +324,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -337,7 +338,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -352,7 +353,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
 
         Returns
         -------
@@ -365,7 +366,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_rows, n_features)
         n_samples : int >= 1, default=1
             Draws for each row.
         random_state : int, RandomState instance or None, default=None

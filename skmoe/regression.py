@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._distributional import Distributional
 from ._estimator import MixtureOfExperts, Training
-from ._validation import check_responses, check_weight, check_X_y
+from ._validation import check_responses, check_weight, check_X_y, kind_of
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .outputs import joined, output_names
@@ -107,7 +107,8 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     random_state : int, RandomState instance or None, default=None
         Draws the starts, as directions in the space of the columns: so integer weights equal repeated rows.
     n_jobs : int or None, default=None
-        Threads over starts. The result has the same bits for any number.
+        Threads. Several starts are divided among them; of one start, and of predictions, the rows are. None is one
+        thread (or what `joblib.parallel_config` says), -1 is all cores. The result has the same bits for any number.
     verbose : int, default=0
         1 prints a line a start or move.
 
@@ -265,8 +266,9 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     def _check_streams(self, classes: Any) -> None:
         if classes is not None:
             raise ValueError(
-                f"classes={classes!r} has no meaning for MoERegressor, which predicts numbers. Leave it out (weights "
-                "are passed by name, sample_weight=...); for labels use MoEClassifier."
+                "classes, the third argument of partial_fit, has no meaning for MoERegressor, which predicts numbers; "
+                f"got {kind_of(classes)}. Leave it out, and pass weights by name, sample_weight=...; for labels use "
+                "MoEClassifier."
             )
         super()._check_streams(classes)
 

@@ -109,7 +109,7 @@ def path(
     ----------
     estimator : MoERegressor or MoEClassifier
         Copies of it are fitted.
-    X : array-like of shape (n_samples, n_features)
+    X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
     y : array-like of shape (n_samples,)
     n_experts : iterable of int >= 1, default=range(1, 10)
     sample_weight : array-like of shape (n_samples,), default=None

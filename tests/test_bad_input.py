@@ -340,7 +340,10 @@ BAD_PARAMETERS = {
     "tol": same(r"'tol' parameter of .* float in the range \(0.0, inf\). Got {}", 0, -1e-3),
     "warm_start": same("'warm_start' parameter of .* Got {}", "yes"),
     "random_state": same("'random_state' parameter of .* Got {}", -1, "a"),
-    "n_jobs": same("'n_jobs' parameter of .* Got {}", 1.5),
+    "n_jobs": [
+        *same("'n_jobs' parameter of .* Got {}", 1.5),
+        (0, "n_jobs=0 is no number of threads: expected None, a positive int, or a negative one.*-1 for all cores"),
+    ],
     "verbose": same("'verbose' parameter of .* Got {}", -1),
 }
 BAD_REGRESSOR_PARAMETERS = {
@@ -408,6 +411,23 @@ def test_shape_of_arguments_of_a_predictive_distribution(shape):
     for read in (dist.pdf, dist.cdf, dist.ppf, dist.crps):
         with pytest.raises(ValueError, match=r"a scalar or an array of shape \(40,\), \(40, m\) or \(1, m\).*got"):
             read(np.full(shape, 0.5))
+
+
+@BOTH
+def test_no_thread_to_predict(make):
+    model = fitted(make).set_params(n_jobs=0)
+    with pytest.raises(ValueError, match="n_jobs=0 is no number of threads"):
+        model.predict(X)
+
+
+def test_weights_in_the_place_of_classes():
+    """What a third argument by position is; its numbers are not printed."""
+    streams = {MoERegressor(2): r"got ndarray of shape \(40,\).* pass weights by name, sample_weight="}
+    streams[fitted(MoEClassifier)] = r"classes holds \[.* \.\.\. .*\], but those of the first call are \[0 1\]"
+    for model, sentence in streams.items():
+        with pytest.raises(ValueError, match=sentence) as told:
+            model.partial_fit(X, LABELS, np.linspace(1, 2, N_ROWS))
+        assert len(str(told.value)) < 300
 
 
 @BOTH

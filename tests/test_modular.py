@@ -262,3 +262,23 @@ def test_freezing_nothing_that_is_there():
     for freeze in ([2], [-1], [0.5], [[0]], ["gate"]):
         with pytest.raises(ValueError, match="expected numbers of experts to keep, each from 0 to 1"):
             MoERegressor(2, init=model, freeze=freeze).fit(X, y)
+
+
+CHANGES = {
+    "added": lambda model: model.add_expert(X_NEW[:300], y_NEW[:300]),
+    "refitted": lambda model: model.refit_expert(0, X_NEW[:300], y_NEW[:300]),
+    "frozen": lambda model: model.set_params(warm_start=True, freeze=[0]).fit(X_NEW[:300], y_NEW[:300]),
+    "frozen elsewhere": lambda model: MoERegressor(init=FrozenEstimator(model), freeze=[0]).fit(
+        X_NEW[:300], y_NEW[:300]
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_stream_begins_anew(change):
+    """What it knew is not of this mixture; the rows of the change are its first batch."""
+    model = CHANGES[change](regressor().partial_fit(X[:100], y[:100]))
+    assert not hasattr(model, "n_batches_")
+    assert model.weight_seen_ == 300
+    model.set_params(freeze=None).partial_fit(X_NEW[300:400], y_NEW[300:400])
+    assert (model.n_batches_, model.weight_seen_) == (2, 400)

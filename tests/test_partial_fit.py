@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from skmoe import MoEClassifier, MoERegressor
@@ -198,6 +198,17 @@ def test_units_are_those_of_the_first_batch():
     assert stream.partial_fit(flat[:100], 100 * y[:100]).scale_floor_ == floor
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "two classes"])
+def test_rows_are_checked_once_a_batch(kind):
+    """A column y is warned of wherever it is looked at."""
+    model, y = KINDS[kind]
+    model = clone(model)
+    for b in batches(400, 2):
+        with pytest.warns(DataConversionWarning) as seen:
+            model.partial_fit(X[b], y[b, None], **classes_for(model, y))
+        assert sum(one.category is DataConversionWarning for one in seen) == 1
+
+
 def test_one_row_at_a_time():
     stream = MoERegressor(1, random_state=0).partial_fit(X[:50], X[:50, 0] + 0.1 * y[:50])
     for i in range(50, 150):
@@ -237,7 +248,7 @@ def test_classes_are_asked_for_and_kept():
         model.partial_fit(X, LABELS, classes=["low"])
     model.partial_fit(X[:300], LABELS[:300], classes=["low", "mid", "high"])
     model.partial_fit(X[:300], LABELS[:300], classes=["mid", "high", "low"])
-    with pytest.raises(ValueError, match="are not those of the first call"):
+    with pytest.raises(ValueError, match=r"classes holds .* but those of the first call are \['high' 'low' 'mid'\]"):
         model.partial_fit(X[:300], LABELS[:300], classes=["mid", "high"])
     with pytest.raises(ValueError, match="y holds the label 'none'"):
         model.partial_fit(X[:1], ["none"])
@@ -270,7 +281,7 @@ def test_bad_input(started, change, X_bad, y_bad, error, match):
 
 
 def test_what_has_no_meaning():
-    with pytest.raises(ValueError, match=r"classes=.* has no meaning for MoERegressor"):
+    with pytest.raises(ValueError, match=r"classes, .* has no meaning for MoERegressor.* got list of shape \(2,\)"):
         MoERegressor(2).partial_fit(X, y, [0, 1])
     with pytest.raises(ValueError, match="class_weight='balanced' counts the classes of all rows"):
         MoEClassifier(2, class_weight="balanced").partial_fit(X, LABELS, classes=np.unique(LABELS))

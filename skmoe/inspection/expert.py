@@ -112,8 +112,8 @@ class ExpertDisplay:
         estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
             Fitted.
         X, y : array-like of shape (n_samples, n_features) and (n_samples,), default=None
-            Of a classifier: rows over which the rate of the target among the rows of each expert is counted, by the
-            responsibilities.
+            Of a classifier: rows, as the estimator takes them, over which the rate of the target among the rows of each
+            expert is counted, by the responsibilities.
         target : label, str or int, default=None
             Class whose log-odds to show, or output of several, by name or number. None is ``classes_[1]`` of two
             classes; of more classes, or of several outputs, one must be named.

@@ -87,7 +87,7 @@ class RoutingDisplay:
         ----------
         estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
             Fitted.
-        X : array-like or dataframe of shape (n_samples, n_features)
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
             Rows as the estimator takes them.
         y : array-like of shape (n_samples,), default=None
             With responses the probabilities are the responsibilities, without them those of the gate.

@@ -108,7 +108,7 @@ class TreeDisplay:
         ----------
         estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
             Fitted.
-        X : array-like or dataframe of shape (n_samples, n_features), default=None
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features), default=None
             Rows as the estimator takes them. With rows the shares are the mean probabilities of the gates over these;
             None shows the shares and mean responses of training.
         y : array-like of shape (n_samples,), default=None

@@ -14,6 +14,8 @@ class's flat start jump into poor optima that also cost more to reach) take scor
 first. Where the weights do not exceed the number of free parameters the loop stays with EM: along flat directions
 quasi-Newton paths amplify rounding where EM contracts, and so do full Newton steps of a gate, which are damped there.
 It stays with EM also where a block asks for it (Gaussian gates: only their M-steps keep covariances above the floor).
+A direction of the memory that promises more than everything gained since the start is not believed: the memory is
+forgotten, and the step made without it.
 
 Where the information is a diagonal, because columns are many, M-steps are not exact and EM would contract too slowly to
 be of use: the memory is used from the first pass, started from the diagonal times what makes it right along the last
@@ -214,12 +216,12 @@ class Run:
         if not self._accelerated and plain is not None:
             return plain
         direction = self._memory.direction(point.gradient, self._initial)
-        slope = float(point.gradient @ direction)
-        # A step that promises more than all that was gained since the start says that the memory is astray: along it
-        # an expert was sent to rates of e^880.
-        credible = 0 < 0.5 * slope <= max(point.objective - self._first, self.settings.tol) or not self._exact
-        if (slope > 0 and credible) or not len(self._memory):
-            self.decrement = 0.5 * slope
+        promised = 0.5 * float(point.gradient @ direction)
+        # A step that promises more than all that was gained since the start says that the memory is astray: along one
+        # a Poisson expert of few rows, in a tree of constant gates, was sent to rates of e^880.
+        most = max(point.objective - self._first, self.settings.tol) if self._exact else np.inf
+        if 0 < promised <= most or not len(self._memory):
+            self.decrement = promised
             return direction
         self._memory.clear()
         return self._direction()
