@@ -42,7 +42,7 @@ from .training.watch import Printed, Watch, Watches
 from .training_rows import TrainingRows, counted
 from .tree import Tree
 
-#: What is trained on: X, coded y, sample weights, and factors on these.
+#: What is trained on: X, coded y and sample weights.
 Training = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -86,7 +86,7 @@ class MixtureOfExperts(Readable, Modular, Streaming, Criteria, CallbackSupportMi
 
     @abstractmethod
     def _check_training(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Training:
-        """X, coded y (n_rows, n_outputs), sample weights, and factors (class weights) on them for training.
+        """X, coded y (n_rows, n_outputs) and sample weights.
 
         Where classes are given, those are the classes, and of each of them there is a row.
         """

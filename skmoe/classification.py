@@ -266,7 +266,13 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
     def _trained(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
             return weight
-        return weight * self._class_factor(coded[:, 0].astype(np.intp), weight)
+        trained = weight * self._class_factor(coded[:, 0].astype(np.intp), weight)
+        if not trained.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} gives every row of positive weight the weight 0, so there is "
+                "nothing to learn. Give a class that is here a weight above 0."
+            )
+        return trained
 
     def _check_coded(self, y: Any) -> np.ndarray:
         return self._codes(check_labels(y))[:, None].astype(np.float64)

@@ -614,3 +614,17 @@ def test_experts_of_classes_are_refused_by_the_regressor():
     for expert in (BinaryExpert(), ClassExpert(3), [BinaryExpert(), "gaussian"]):
         with pytest.raises(TypeError, match="predicts classes"):
             MoERegressor(2, expert=expert).fit(np.arange(20.0)[:, None], np.arange(20.0))
+
+
+def test_class_weights_that_leave_nothing_to_learn():
+    X, label = np.arange(12.0)[:, None], np.repeat(["a", "b", "c"], 4)
+    nothing = r"class_weight=\{.*\} gives every row of positive weight the weight 0"
+    with pytest.raises(ValueError, match=nothing):
+        MoEClassifier(2, class_weight={"a": 0, "b": 0, "c": 0}).fit(X, label)
+    stream = MoEClassifier(2, n_init=1, class_weight={"a": 0, "b": 1, "c": 1}).partial_fit(
+        X, label, classes=["a", "b", "c"]
+    )
+    before = stream.log_prob(X, label)
+    with pytest.raises(ValueError, match=nothing):
+        stream.partial_fit(X[:4], label[:4])
+    np.testing.assert_array_equal(stream.log_prob(X, label), before)

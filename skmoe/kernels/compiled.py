@@ -39,15 +39,17 @@ def _made_of_all(compiled: Any) -> None:
     """Note that what is kept on disk of a kernel is made of all kernels.
 
     Numba keeps it until the file that holds the kernel changes; other kernels are compiled into it, and what an older
-    version of those left on disk would be run. This reaches into numba, which has no word for it.
+    version of those left on disk would be run. This reaches into numba, which has no word for it. The version is what
+    it compares before it reads anything else, such as names of records that may be gone.
     """
     with suppress(AttributeError):
         file = compiled._cache._cache_file
-        file._source_stamp = (file._source_stamp, _fingerprint())
+        file._version = (file._version, _fingerprint())
 
 
 @cache
 def _fingerprint() -> str:
-    """What identifies the sources of all kernels."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """What identifies the sources of all kernels, and of the records that they take."""
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), *here.parent.glob("rows/tiles.py")]
     return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

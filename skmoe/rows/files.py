@@ -37,7 +37,7 @@ class FilePart(Part):
     """
 
     def __init__(self, path: Path, last: LastRead):
-        self.name, self._path, self._last = str(path), path, last
+        self.name, self._path, self._last = str(path), path.absolute(), last
         part = self._part = KINDS[path.suffix](path, last)
         self.shape, self.names, self.dtypes = part.shape, part.names, part.dtypes
 
@@ -76,7 +76,8 @@ def parts_of(given: Any) -> list[Part]:
         Where there is nothing to read, or a file is of another kind, or not whole.
     """
     if isinstance(given, str | PathLike) and Path(given).is_dir():
-        paths = sorted(path for path in Path(given).iterdir() if path.suffix in KINDS and path.is_file())
+        there = (path for path in Path(given).iterdir() if path.suffix in KINDS and not path.name.startswith("."))
+        paths = sorted(path for path in there if not path.is_dir())  # a link that leads nowhere is a missing part
         if not paths:
             raise ValueError(f"{str(given)!r} holds no files that end in {_ENDINGS}: there are no rows.")
         return parts_of(paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from errno import EMFILE, ENFILE
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ class ArrayPart(Part):
     def read(self, rows: Which, columns: np.ndarray) -> np.ndarray:
         every = len(columns) == self.shape[1] and (columns == np.arange(len(columns))).all()
         found = np.asarray(self._array[rows])
-        return found if every else found[:, columns]
+        return found if every else np.take(found, columns, axis=1)  # row by row in memory, as everywhere
 
     def column(self, j: int) -> np.ndarray:
         return np.asarray(self._array[:, j])
@@ -122,6 +123,12 @@ def opening(path: Path, kind: str, again: str) -> Iterator[None]:
     except (FileNotFoundError, PermissionError):
         raise
     except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
+            raise OSError(
+                error.errno,
+                f"{path} cannot be opened because this process has as many files open as the system lets it. Every "
+                "part of a source is one: write fewer and larger parts, or raise the limit (ulimit -n)",
+            ) from error
         raise ValueError(
             f"{path} cannot be read as {kind} ({error}; it holds {path.stat().st_size:,} bytes). {again}"
         ) from error

@@ -29,6 +29,9 @@ def positions(selection: Any, names: Sequence[str] | None, n_columns: int, what:
     if isinstance(selection, slice):
         return np.arange(n_columns)[_by_position(selection, names, what, table)]
     keys = np.atleast_1d(np.asarray(selection))
+    given = np.atleast_1d(np.asarray(selection, dtype=object))  # numpy makes text of numbers among names
+    if keys.dtype.kind in "UO" and not all(isinstance(key, str) for key in given.ravel()):
+        raise ValueError(f"{what} is {selection!r}: expected names alone, or positions alone.")
     if not keys.size:
         return np.zeros(0, dtype=np.intp)
     if keys.dtype.kind == "b":

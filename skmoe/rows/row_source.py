@@ -108,7 +108,8 @@ class RowSource:
         """The table in memory, for what knows arrays only."""
         if copy is False:
             raise ValueError("A source becomes an array by being read. Leave copy at None.")
-        return np.array(self[:], dtype=dtype, copy=copy)
+        found = np.asarray(self[:], dtype=dtype)
+        return found.copy() if copy else found
 
     def column(self, column: str | int) -> np.ndarray:
         """One column of the files, whether or not it is a feature, as it is stored, (n_rows,).

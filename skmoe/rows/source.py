@@ -151,12 +151,12 @@ class Rows:
         n_tile = min(self.n_tile, len(X))
         expert_tiles = self.expert.tiled(X, n_tile)
         gate_tiles = expert_tiles if self.gate is self.expert else self.gate.tiled(X, n_tile)
-        return Tiles(gate_tiles, expert_tiles, in_tiles(y, n_tile), in_tiles(weight, n_tile))
+        return Tiles(gate_tiles, expert_tiles, in_tiles(y, n_tile), in_tiles(weight.copy(), n_tile))
 
     def raw(self, place: slice) -> Raw:
         """Some rows as they are held."""
         y, weight = self._responses[0].y[:, place], self.weight[place]
-        return Raw(unwritable(self._table(place)), self.gate.seen, self.expert.seen, y, weight)
+        return Raw(unwritable(self._table(place)), self.gate.seen, self.expert.seen, y, unwritable(weight))
 
     @cached_property
     def base_measure(self) -> float:

@@ -56,7 +56,8 @@ def tile_rows(n_coef: int) -> int:
 
 
 def unwritable(X: np.ndarray) -> np.ndarray:
-    """The same numbers, not to be written: compiled code is compiled once for such arrays, in memory or mapped."""
+    """The same numbers, not to be written: compiled code is compiled once for such arrays, in memory or mapped, and
+    those of users may be either."""
     X = np.asarray(X).view()
     X.flags.writeable = False
     return X

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from test_blocks import CASES, make
 
+from skmoe import kernels
 from skmoe.fused import fusable
 from skmoe.gates import GaussianGate
 from skmoe.mixture import Mixture
@@ -61,6 +62,17 @@ def test_passes_over_rows_as_they_are_held(gate, expert, shape, information, mon
         ravel(problem.mixture.sums(problem.params, replace(rows, n_jobs=3), information=information)),
         ravel(problem.mixture.sums(problem.params, rows, information=information)),
     )
+
+
+@pytest.mark.parametrize(("kept", "name"), [(2**20, "gather"), (0, "gather_raw")])
+def test_weights_that_may_not_be_written_are_compiled_for_once(kept, name, monkeypatch):
+    monkeypatch.setattr("skmoe.rows.source._KEPT", kept)
+    problem = make("softmax", "gaussian", 3)
+    problem.mixture.sums(problem.params, problem.rows())
+    compiled = list(getattr(kernels.gather, name).signatures)
+    problem.weight.flags.writeable = False
+    problem.mixture.sums(problem.params, problem.rows())
+    assert getattr(kernels.gather, name).signatures == compiled
 
 
 @pytest.mark.parametrize("shape", [30, (30, 2)])

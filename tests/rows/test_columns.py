@@ -64,6 +64,7 @@ def test_selected(selection, index):
         ([-5], NAMES, "names column -5"),
         ([True, False], NAMES, r"mask of shape \(2,\), but X has 4 columns"),
         ([0.5], NAMES, r"gate_features is \[0\.5\]: expected names or positions of columns, a mask"),
+        (["age", 1], NAMES, r"gate_features is \['age', 1\]: expected names alone, or positions alone"),
         ([[0, 1]], NAMES, r"gate_features is \[\[0, 1\]\]: expected names or positions"),
         (lambda X: [7], NAMES, "names column 7"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import numpy as np
@@ -87,3 +88,35 @@ def test_a_file_that_changed_since(make, tmp_path):
     make(tmp_path, TABLE[:80], cuts=(0, 80))
     with pytest.raises(ValueError, match=r"0\.\w+ has changed since its source was made: it has shape \(80, 4\)"):
         pickle.loads(there)[:]
+
+
+def test_paths_are_those_of_where_the_source_was_made(tmp_path, monkeypatch):
+    npy(tmp_path)
+    parquet(tmp_path)
+    for name in ("1.npy", "1.parquet"):
+        monkeypatch.chdir(tmp_path)
+        source = RowSource(name)
+        monkeypatch.chdir("/")
+        assert_array_equal(pickle.loads(pickle.dumps(source))[:], source[:])
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_part(tmp_path):
+    npy(tmp_path)
+    (tmp_path / "3.npy").symlink_to(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"There is no file or folder '.*3\.npy'"):
+        RowSource(tmp_path)
+
+
+def test_hidden_files_are_no_parts(tmp_path):
+    npy(tmp_path)
+    (tmp_path / "._0.npy").write_bytes(b"no table")
+    assert len(RowSource(tmp_path)) == len(TABLE)
+
+
+def test_more_files_than_may_be_open(tmp_path, monkeypatch):
+    def refused(*args, **kwargs):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refused)
+    with pytest.raises(OSError, match=r"as many files open as the system lets it.*fewer and larger parts, or raise"):
+        RowSource(npy(tmp_path))
