@@ -56,19 +56,11 @@ def test_a_file_of_another_kind(tmp_path):
 
 
 @pytest.mark.parametrize("n_bytes", [0, 40, 1000])
-def test_a_truncated_npy_file(n_bytes, tmp_path):
-    whole = npy(tmp_path) / "1.npy"
+@pytest.mark.parametrize(("make", "ending", "kind"), [(npy, "npy", r"\.npy"), (parquet, "parquet", "Parquet")])
+def test_a_truncated_file(make, ending, kind, n_bytes, tmp_path):
+    whole = make(tmp_path) / f"1.{ending}"
     whole.write_bytes(whole.read_bytes()[:n_bytes])
-    message = rf"1\.npy cannot be read as a \.npy file \(.*it holds {n_bytes:,} bytes\)\. Write it again"
-    with pytest.raises(ValueError, match=message):
-        RowSource(tmp_path)
-
-
-@pytest.mark.parametrize("n_bytes", [0, 40, 1000])
-def test_a_truncated_parquet_file(n_bytes, tmp_path):
-    whole = parquet(tmp_path) / "1.parquet"
-    whole.write_bytes(whole.read_bytes()[:n_bytes])
-    message = rf"1\.parquet cannot be read as a Parquet file \(.*it holds {n_bytes:,} bytes\)\. Write it again"
+    message = rf"1\.{ending} cannot be read as a {kind} file \(.*it holds {n_bytes:,} bytes\)\. Write it again"
     with pytest.raises(ValueError, match=message):
         RowSource(tmp_path)
 
