@@ -3,7 +3,7 @@
 Under one weight they are a matrix product of the design, times the weight, with itself. Under many weights they are one
 product for all: products of every two columns are made once, and the weights are multiplied with them. As half of a
 symmetric matrix is enough, that is half of the arithmetic, in one product of a good shape instead of many small ones.
-Seconds of one at a time over those of all together (the best of 25, 50 and 100 thousand products at once), with all rows
+Seconds of one at a time over those of all together (the best of 25, 50 and 100 thousand products at once), all rows
 met, 1 thread:
 
     columns       6     11    21    31    41    61    81
