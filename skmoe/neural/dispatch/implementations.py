@@ -1,0 +1,115 @@
+"""Implementations: four ways to compute experts for the rows that were routed to them.
+
+All give the same results up to rounding; `choose` says which is fast where.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..experts.mlp import Answer
+from ..routing import Routing
+from .layout import Batched, Grouped, Layout, Sorted
+from .places import Places, combine, give_back, padded_places, sorted_places, take
+
+#: Experts as a function of rows and of how they lie.
+Experts = Callable[[Tensor, Layout], Answer]
+
+
+class Implementation(Protocol):
+    """Computes experts of rows (n_rows, d_in), given their routing with index (n_rows, k)."""
+
+    def combined(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        """Weighted sums of the answers to a row, (n_rows, d_out)."""
+
+    def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        """Answers to a row, (n_rows, k, d_out); 0 where dropped."""
+
+
+class _Placed(ABC):
+    """Implementations that give every choice a place, and compute experts there."""
+
+    @abstractmethod
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
+        """Answers (n_places, d_out), and where the choices stand."""
+
+    def combined(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        flat = routing.flattened()
+        answer, places = self._answered(_per_gate(x, routing), flat, experts)
+        total = combine(answer, flat.weight.to(answer.dtype), places)
+        return total.unflatten(0, routing.index.shape[:-1])
+
+    def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        answer, places = self._answered(_per_gate(x, routing), routing.flattened(), experts)
+        return give_back(answer, places).unflatten(0, routing.index.shape[:-1])
+
+
+def _per_gate(x: Tensor, routing: Routing) -> Tensor:
+    """Rows, repeated where each has several gates."""
+    return x if routing.index.dim() == 2 else x.repeat_interleave(routing.index.shape[1], dim=0)
+
+
+@dataclass(frozen=True)
+class SortedRows(_Placed):
+    """Rows sorted by expert: ``"loop"`` multiplies them expert by expert, ``"grouped"`` by ``grouped_mm``."""
+
+    layout: Callable[[Tensor, Tensor, Tensor], Layout] = Sorted
+
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
+        places = sorted_places(routing.index, routing.n_experts, routing.dropped)
+        layout = self.layout(places.counts, places.expert(), places.row)
+        return experts(take(x, places), layout).output, places
+
+
+@dataclass(frozen=True)
+class PaddedRows(_Placed):
+    """As many places for every expert, ``"padded"``: matrix products of all experts are one batch.
+
+    Shapes are static where the router has a capacity.
+    """
+
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
+        room = int(routing.counts().max()) if routing.capacity is None else routing.capacity
+        places = padded_places(routing.index, routing.n_experts, routing.dropped, room)
+        taken = take(x, places).unflatten(0, (routing.n_experts, room))
+        return experts(taken, Batched()).output.flatten(0, 1), places
+
+
+@dataclass(frozen=True)
+class AllRows:
+    """All experts for all rows, ``"dense"``: whatever was chosen, answers are weighted afterwards."""
+
+    def combined(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        return self.weighted(self.every(x, routing.n_experts, experts), routing)
+
+    def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        answer = self.every(x, routing.n_experts, experts).output
+        rows = torch.arange(len(x), device=x.device).view(-1, *[1] * (routing.index.dim() - 1))
+        chosen = answer[routing.index, rows]
+        return chosen if routing.dropped is None else chosen.masked_fill(routing.dropped[..., None], 0.0)
+
+    @staticmethod
+    def every(x: Tensor, n_experts: int, experts: Experts) -> Answer:
+        """Answers of all experts to all rows, experts first."""
+        return experts(x.expand(n_experts, *x.shape), Batched())
+
+    @staticmethod
+    def weighted(answer: Answer, routing: Routing) -> Tensor:
+        """Weighted sums of answers of all experts to all rows."""
+        return torch.einsum("t...e,etd->t...d", routing.combine_weights().to(answer.output.dtype), answer.output)
+
+
+ALL_ROWS = AllRows()
+
+IMPLEMENTATIONS: dict[str, Implementation] = {
+    "loop": SortedRows(Sorted),
+    "grouped": SortedRows(Grouped),
+    "padded": PaddedRows(),
+    "dense": ALL_ROWS,
+}

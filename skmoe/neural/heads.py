@@ -1,0 +1,166 @@
+"""Heads: the distribution that an answer stands for, one family a class; mixtures of them are mixed as densities."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal, Poisson, StudentT
+
+from .routing import Routing
+
+
+class MixtureHead(nn.Module):
+    """Turns answers of experts into distributions, and mixes these by the weights of the routing.
+
+    .. math:: p(y \\mid x) = \\sum_{e \\in S} g_e(x) f_e(y \\mid x), \\qquad g \\text{ divided by its sum}
+
+    A layer mixes the answers themselves, which are then one mean or one logit. This head mixes probabilities, as the
+    estimators of skmoe do: the result can have several peaks, and every expert keeps a spread of its own.
+
+    Parameters
+    ----------
+    family : {"gaussian", "student_t", "poisson", "bernoulli", "multinomial"}
+        Distribution of the response given an expert. Answers are means, locations, log rates, one logit, or a logit a
+        class.
+    n_experts : int
+        Experts, each with shape parameters of its own.
+    n_outputs : int, default=1
+        Columns of an answer. Of several outputs densities are joint.
+    scale_floor : float, default=1e-3
+        Smallest scale, in units of y, at least 0, of families that have one: the scale is
+        ``sqrt(scale_floor**2 + exp(2 v))``.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such family.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmoe.neural import MixtureHead, MoELayer, TopK
+    >>> layer, head = MoELayer(3, 1, n_experts=4, router=TopK(k=2)), MixtureHead("gaussian", 4)
+    >>> x, y = torch.randn(5, 3), torch.randn(5, 1)
+    >>> head(*layer.answers(x)).log_prob(y).shape
+    torch.Size([5])
+    """
+
+    floor: Tensor
+
+    def __init__(self, family: str, n_experts: int, n_outputs: int = 1, *, scale_floor: float = 1e-3) -> None:
+        super().__init__()
+        if family not in _COMPONENTS:
+            raise ValueError(f"family must be one of {tuple(_COMPONENTS)}, got {family!r}.")
+        self.family = family
+        self._component: Any = _COMPONENTS[family]
+        shape = (n_experts, n_outputs)
+        self.log_scale = nn.Parameter(torch.zeros(shape)) if self._component in (_gaussian, _student_t) else None
+        self.tail = nn.Parameter(torch.full(shape, _TAIL_AT_EIGHT)) if self._component is _student_t else None
+        self.register_buffer("floor", torch.full((n_outputs,), float(scale_floor)))
+
+    @property
+    def scale(self) -> Tensor | None:
+        """Scales (n_experts, n_outputs) in units of y; None where the family has none."""
+        return None if self.log_scale is None else torch.sqrt(self.floor.square() + (2 * self.log_scale).exp())
+
+    @property
+    def dof(self) -> Tensor | None:
+        """Degrees of freedom (n_experts, n_outputs) of Student-t experts, from 1/4 to a million; else None."""
+        return None if self.tail is None else 1 / (_TAIL[0] + (_TAIL[1] - _TAIL[0]) * self.tail.sigmoid())
+
+    @torch.no_grad()
+    def set_scale(self, scale: Tensor) -> None:
+        """Set scales (n_experts, n_outputs) above the floor."""
+        assert self.log_scale is not None
+        free = (scale.square() - self.floor.square()).clamp_min(torch.finfo(scale.dtype).tiny)
+        self.log_scale.copy_(0.5 * free.log())
+
+    @torch.no_grad()
+    def set_dof(self, dof: Tensor) -> None:
+        """Set degrees of freedom (n_experts, n_outputs), from 1/4 to a million."""
+        assert self.tail is not None
+        share = (1 / dof - _TAIL[0]) / (_TAIL[1] - _TAIL[0])
+        self.tail.copy_(torch.logit(share, eps=torch.finfo(share.dtype).eps))
+
+    def forward(self, routing: Routing, answer: Tensor) -> Distribution:
+        """The mixture of every row.
+
+        Parameters
+        ----------
+        routing : Routing
+        answer : Tensor of shape (..., k, n_outputs)
+            As of ``MoELayer.answers``.
+
+        Returns
+        -------
+        torch.distributions.Distribution
+            Whose ``log_prob`` takes (n_rows, n_outputs), or, of classes, numbers of classes (n_rows,).
+        """
+        weight = routing.weight.to(answer.dtype).clamp_min(torch.finfo(answer.dtype).tiny)
+        shape = [None if values is None else values[routing.index] for values in (self.scale, self.dof)]
+        return self._component(weight / weight.sum(-1, keepdim=True), answer, *shape)
+
+    def extra_repr(self) -> str:
+        return f"family={self.family!r}, n_experts and n_outputs={tuple(self.floor.shape)}"
+
+
+#: Bounds of one over the degrees of freedom, as of the Student-t family of the estimators, and where it starts.
+_TAIL = (1e-6, 4.0)
+_TAIL_AT_EIGHT = float(torch.logit(torch.tensor((1 / 8 - _TAIL[0]) / (_TAIL[1] - _TAIL[0]))))
+
+#: Degrees of freedom above which the series is used; what it leaves out is below 1e-15 there.
+_SERIES = 1e3
+
+
+def _gaussian(weight: Tensor, answer: Tensor, scale: Tensor, dof: None) -> Distribution:
+    return _mixed(weight, Independent(Normal(answer, scale, validate_args=False), 1, validate_args=False))
+
+
+def _student_t(weight: Tensor, answer: Tensor, scale: Tensor, dof: Tensor) -> Distribution:
+    return _mixed(weight, Independent(_StudentT(dof, answer, scale, validate_args=False), 1, validate_args=False))
+
+
+class _StudentT(StudentT):
+    """Student-t whose density stays exact towards the normal one, where logarithms of gamma functions cancel."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        z = (value - self.loc) / self.scale
+        x = 0.5 * self.df.clamp_min(_SERIES)  # log Gamma(x + 1/2) - log Gamma(x), Stirling's series
+        series = 0.5 * x.log() - 1 / (8 * x) + 1 / (192 * x**3)
+        x = 0.5 * self.df.clamp_max(_SERIES)
+        ratio = torch.where(self.df >= _SERIES, series, torch.lgamma(x + 0.5) - torch.lgamma(x))
+        constant = ratio - 0.5 * (self.df * math.pi).log() - self.scale.log()
+        return constant - 0.5 * (self.df + 1) * torch.log1p(z.square() / self.df)
+
+
+def _poisson(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+    return _mixed(weight, Independent(Poisson(answer.exp(), validate_args=False), 1, validate_args=False))
+
+
+def _mixed(weight: Tensor, component: Distribution) -> Distribution:
+    return MixtureSameFamily(Categorical(probs=weight, validate_args=False), component, validate_args=False)
+
+
+def _bernoulli(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+    return _multinomial(weight, torch.cat([torch.zeros_like(answer), answer], dim=-1), scale, dof)
+
+
+def _multinomial(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+    """A mixture of categorical distributions is one."""
+    log_prob = (weight.log()[..., None] + answer.log_softmax(-1)).logsumexp(-2)
+    return Categorical(logits=log_prob, validate_args=False)
+
+
+#: Families by name.
+_COMPONENTS = {
+    "gaussian": _gaussian,
+    "student_t": _student_t,
+    "poisson": _poisson,
+    "bernoulli": _bernoulli,
+    "multinomial": _multinomial,
+}
+
+FAMILIES = tuple(_COMPONENTS)

@@ -1,0 +1,293 @@
+"""The layer: a router, experts, and what comes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.distributed import ProcessGroup
+
+from ..routing import RoutingReport, routing_report
+from .dispatch.choose import choose
+from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation
+from .experts.activations import Activation
+from .experts.activations import activation as activation_of
+from .experts.mlp import LOW_RANK, Answer, MLPExperts
+from .experts.modules import ModuleExperts
+from .experts.shared import SharedExperts
+from .routers.protocol import Router
+from .routers.topk import TopK
+from .routing import Routing
+
+
+class MoELayer(nn.Module):
+    """A layer of experts, of which a router chooses for every row.
+
+    .. math:: y = \\sum_{e \\in S(x)} g_e(x) f_e(x) + \\sum_s f^{shared}_s(x)
+
+    Tensor in, tensor out, as `torch.nn.Linear`; leading axes are rows. Experts are multilayer perceptrons of one shape,
+    linear maps (``hidden=()``), maps of low rank on a shared one (`rank`), or modules of your own (`experts`). What the
+    router did is kept in ``layer.routing``, on which the losses work: add some to yours, times a small number, so that
+    all experts stay in use. Where a table has few rows, a plain perceptron, or few experts and `Soft`, learn more
+    easily.
+
+    Parameters
+    ----------
+    d_in : int
+        Columns of the input.
+    d_out : int or None, default=None
+        Columns of the output; None is `d_in`.
+    n_experts : int, default=8
+        Experts to choose from.
+    hidden : sequence of int, default=(64,)
+        Widths of the hidden layers of an expert; ``()`` makes linear experts.
+    activation : {"relu", "gelu", "swiglu", "clamped_swiglu"} or Activation, default="relu"
+        Between the linear maps of an expert.
+    router : Router, default=TopK(k=2)
+        How rows are sent to experts.
+    bias : bool, default=True
+        Whether the linear maps of the experts have intercepts.
+    n_shared : int, default=0
+        Experts that every row goes to, added to the chosen ones.
+    shared_hidden : sequence of int or None, default=None
+        Widths of the hidden layers of a shared expert; None is `hidden`.
+    shared_gate : bool, default=False
+        Whether what the shared experts add is multiplied by a sigmoid of a linear map of the row (Qwen2).
+    rank : int or None, default=None
+        Experts are one shared map and changes of this rank. None gives every expert a map of its own.
+    rank_form : {"added", "scaled"}, default="added"
+        Changes are added (as LoRA) or multiply rows and columns (as BatchEnsemble).
+    experts : sequence of torch.nn.Module or None, default=None
+        Experts of your own, in the place of `n_experts`, `hidden`, `activation`, `bias` and `rank`. Each is called with
+        its rows and answers (n_rows, d_out). If the layer is called with more, ``layer(x, edges)``, each is called as
+        ``expert(x, rows, edges)``, sees the whole table and answers the rows whose numbers are in ``rows``.
+    impl : {"auto", "loop", "grouped", "padded", "dense"}, default="auto"
+        How experts are computed. All give the same results up to rounding; "auto" takes the one that was fastest in
+        measurements for the shapes at hand.
+    dp_group : torch.distributed.ProcessGroup or None, default=None
+        Processes that share out the rows of a batch. Losses and counts of choices then are those of all rows.
+    generator : torch.Generator or None, default=None
+        Source of the parameters, and of noise in training. None is torch's own.
+
+    Attributes
+    ----------
+    routing : Routing or None
+        Of the last call. Holds its graph, so that losses have gradients; copies and pickles leave it out.
+    router, experts, shared : torch.nn.Module
+        What learns.
+
+    Raises
+    ------
+    ValueError
+        Where a setting makes no sense; at a call, where shapes disagree or logits are not finite.
+
+    References
+    ----------
+    R. A. Jacobs, M. I. Jordan, S. J. Nowlan, G. E. Hinton (1991). Adaptive mixtures of local experts. Neural
+    Computation 3, 79-87. https://doi.org/10.1162/neco.1991.3.1.79
+
+    N. Shazeer et al. (2017). Outrageously large neural networks: the sparsely-gated mixture-of-experts layer. ICLR.
+    https://arxiv.org/abs/1701.06538
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmoe.neural import MoELayer, TopK, balance_loss
+    >>> layer = MoELayer(10, 1, n_experts=8, hidden=(32,), router=TopK(k=2))
+    >>> x, y = torch.randn(100, 10), torch.randn(100, 1)
+    >>> loss = (layer(x) - y).square().mean() + 0.01 * balance_loss(layer.routing)
+    >>> loss.backward()
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        d_out: int | None = None,
+        *,
+        n_experts: int = 8,
+        hidden: Sequence[int] = (64,),
+        activation: str | Activation = "relu",
+        router: Router = TopK(k=2),  # noqa: B008  (frozen)
+        bias: bool = True,
+        n_shared: int = 0,
+        shared_hidden: Sequence[int] | None = None,
+        shared_gate: bool = False,
+        rank: int | None = None,
+        rank_form: str = "added",
+        experts: Sequence[nn.Module] | None = None,
+        impl: str = "auto",
+        dp_group: ProcessGroup | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        d_out = d_in if d_out is None else d_out
+        n_experts = n_experts if experts is None else len(experts)
+        _check(d_in, d_out, n_experts, hidden, n_shared, rank, rank_form)
+        self.d_in, self.d_out, self.n_experts = d_in, d_out, n_experts
+        kind = activation_of(activation)
+        if experts is None:
+            drawn: dict[str, Any] = {"bias": bias, "rank": rank, "rank_form": rank_form, "generator": generator}
+            self.experts: Any = MLPExperts(n_experts, d_in, hidden, d_out, kind, **drawn)
+        else:
+            self.experts = ModuleExperts(experts, d_out)
+        self.impl = _checked_impl(impl, self.experts.implementations)
+        self.shared: Any = None
+        if n_shared:
+            widths = hidden if shared_hidden is None else shared_hidden
+            shape = (n_shared, d_in, widths, d_out, kind)
+            self.shared = SharedExperts(*shape, bias=bias, gate=shared_gate, generator=generator)
+        self.router: Any = router.module(d_in, n_experts, d_hidden=self.experts.d_hidden, generator=generator)
+        self.router.reset_parameters(generator)
+        self._share_rows(dp_group)
+        self.routing: Routing | None = None
+
+    def _share_rows(self, group: ProcessGroup | None) -> None:
+        self.dp_group = group
+        for module in self.router.modules():
+            module.group = group
+
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        """Draw all parameters anew."""
+        for part in (self.experts, self.shared, self.router):
+            if part is not None:
+                part.reset_parameters(generator)
+
+    def forward(self, x: Tensor, *context: Any, task: Tensor | None = None) -> Tensor:
+        """Mix the answers of the experts.
+
+        Parameters
+        ----------
+        x : Tensor of shape (..., d_in)
+        *context : object
+            Handed to `experts` of your own.
+        task : Tensor of shape (n_rows,), int64, default=None
+            The task of each row, for `MultiTask`.
+
+        Returns
+        -------
+        Tensor of shape (..., d_out)
+            For `MultiTask` without ``task``: (..., n_tasks, d_out).
+        """
+        rows = self._rows(x)
+        experts = self.experts.bound(rows, context)
+        if self.router.reads_experts:
+            answer = ALL_ROWS.every(rows, self.n_experts, experts)
+            self.routing = self._routed(rows, task, answer)
+            mixed = ALL_ROWS.weighted(answer, self.routing)
+        else:
+            self.routing = self._routed(rows, task)
+            mixed = self._implementation(self.routing).combined(rows, self.routing, experts)
+        if self.shared is not None:
+            shared = self.shared(rows)
+            mixed = mixed + (shared if mixed.dim() == 2 else shared[:, None])
+        return mixed.unflatten(0, x.shape[:-1]) if x.dim() != 2 else mixed
+
+    def answers(self, x: Tensor, *context: Any, task: Tensor | None = None) -> tuple[Routing, Tensor]:
+        """Route rows, and the answers of their experts before they are mixed.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, d_in)
+        *context, task : object
+            As of ``forward``.
+
+        Returns
+        -------
+        Routing
+        Tensor of shape (n_rows, k, d_out)
+            Answer of ``routing.index``; 0 where dropped. Shared experts play no part.
+        """
+        rows = self._rows(x)
+        experts = self.experts.bound(rows, context)
+        read = ALL_ROWS.every(rows, self.n_experts, experts) if self.router.reads_experts else None
+        self.routing = self._routed(rows, task, read)
+        return self.routing, self._implementation(self.routing).single(rows, self.routing, experts)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        if x.dim() < 1 or x.shape[-1] != self.d_in:
+            raise ValueError(
+                f"MoELayer(d_in={self.d_in}) got a tensor of shape {tuple(x.shape)}: expected {self.d_in} columns in "
+                "the last axis."
+            )
+        return x if x.dim() == 2 else x.reshape(-1, self.d_in)
+
+    def _routed(self, rows: Tensor, task: Tensor | None, read: Answer | None = None) -> Routing:
+        hidden = None if read is None or read.hidden is None else read.hidden.transpose(0, 1)
+        return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
+
+    def _implementation(self, routing: Routing) -> Implementation:
+        name = self.impl
+        if name == "auto":
+            name = choose(routing, self.experts)
+        return IMPLEMENTATIONS[name]
+
+    def update(self) -> None:
+        """What is to be done once an optimiser step: the balance bias of `TopK` moves. `follow` calls it for you."""
+        self.router.update()
+
+    def follow(self, optimizer: torch.optim.Optimizer) -> Any:
+        """Call `update` after every step of an optimiser.
+
+        Parameters
+        ----------
+        optimizer : torch.optim.Optimizer
+
+        Returns
+        -------
+        torch.utils.hooks.RemovableHandle
+            Whose ``remove()`` ends it.
+        """
+        return optimizer.register_step_post_hook(lambda *_: self.update())
+
+    @torch.no_grad()
+    def routing_report(self, x: Tensor, *context: Any, task: Tensor | None = None) -> RoutingReport:
+        """How evenly rows use the experts, and how sharply they are divided, at predict.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, d_in)
+        *context, task : object
+            As of ``forward``.
+
+        Returns
+        -------
+        skmoe.routing.RoutingReport
+            Of the combine weights, divided by their sum. A `skmoe.exceptions.CollapseWarning` says what is wrong.
+        """
+        learning, last = self.training, self.routing
+        try:
+            routing, _ = self.eval().answers(x, *context, task=task)
+        finally:
+            self.train(learning)
+            self.routing = last
+        weights = routing.combine_weights().flatten(0, -2).double().cpu().numpy()
+        total = weights.sum(axis=1)
+        return routing_report(weights[total > 0] / total[total > 0, None])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "routing": None}  # tensors with a history cannot be copied
+
+    def extra_repr(self) -> str:
+        return f"d_in={self.d_in}, d_out={self.d_out}, n_experts={self.n_experts}, impl={self.impl!r}"
+
+
+def _check(
+    d_in: int, d_out: int, n_experts: int, hidden: Sequence[int], n_shared: int, rank: int | None, rank_form: str
+) -> None:
+    """Refuse shapes that are none."""
+    least = {"d_in": (d_in, 1), "d_out": (d_out, 1), "n_experts": (n_experts, 1), "n_shared": (n_shared, 0)}
+    least |= {"rank": (1 if rank is None else rank, 1)}
+    least |= {f"hidden[{number}]": (width, 1) for number, width in enumerate(hidden)}
+    for name, (value, smallest) in least.items():
+        if value < smallest:
+            raise ValueError(f"{name} must be at least {smallest}, got {value!r}.")
+    if rank_form not in LOW_RANK:
+        raise ValueError(f"rank_form must be one of {tuple(LOW_RANK)}, got {rank_form!r}.")
+
+
+def _checked_impl(impl: str, possible: tuple[str, ...]) -> str:
+    if impl not in ("auto", *possible):
+        raise ValueError(f"impl must be 'auto' or, of these experts, one of {possible}; got {impl!r}.")
+    return impl

@@ -1,0 +1,123 @@
+"""The two-level router: a row goes to groups of experts, and within each to experts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ..collectives import all_sum
+from ..routing import Routing, stacked
+from .protocol import Router, RouterModule, check_positive
+from .topk import TopK
+
+
+@dataclass(frozen=True)
+class Hierarchical(Router):
+    """A router chooses groups of experts, and a router in every group its experts (Shazeer et al. 2017, appendix B).
+
+    .. math:: y = \\sum_i G_i(x) \\sum_j G_{ij}(x) f_{ij}(x)
+
+    Expert ``(i, j)`` has number ``i * n_experts / n_groups + j``. Use it where experts are many and form families; up
+    to some dozens one `TopK` is as fast. Soft on both levels it is the mixture of Jordan and Jacobs (1994), of which
+    `Soft` knows all trees.
+
+    Parameters
+    ----------
+    n_groups : int, default=2
+        Groups of equal size, at least 1.
+    outer : Router, default=TopK(k=2)
+        Chooses groups.
+    inner : Router, default=TopK(k=2)
+        Chooses experts in a group; every group has one of its own.
+
+    Notes
+    -----
+    What the losses see is the product: importance is the sum of :math:`G_i G_{ij}`, and the load of an expert that of
+    its group times its share in the load within the group over the rows that are sent there. The experts of a row
+    depend on the batch where those of the two routers do.
+
+    References
+    ----------
+    N. Shazeer et al. (2017). Outrageously large neural networks: the sparsely-gated mixture-of-experts layer. ICLR.
+    https://arxiv.org/abs/1701.06538
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmoe.neural import Hierarchical, MoELayer, TopK
+    >>> layer = MoELayer(3, 1, n_experts=16, router=Hierarchical(n_groups=4, inner=TopK(k=1, renormalize=False)))
+    >>> y = layer(torch.randn(8, 3))
+    >>> layer.routing.index.shape
+    torch.Size([8, 2])
+    """
+
+    computes: ClassVar[str] = "k of k groups"
+    batch_independent: ClassVar[str] = "as its two routers"
+    gradient: ClassVar[str] = "as its two routers"
+    balanced_by: ClassVar[str] = "as its two routers"
+
+    n_groups: int = 2
+    outer: Router = field(default_factory=TopK)
+    inner: Router = field(default_factory=TopK)
+
+    def __post_init__(self) -> None:
+        check_positive(n_groups=self.n_groups)
+
+    def module(
+        self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None
+    ) -> HierarchicalRouter:
+        if n_experts % self.n_groups:
+            raise ValueError(f"n_experts={n_experts} is no multiple of n_groups={self.n_groups}: groups are equal.")
+        outer = self.outer.module(d_in, self.n_groups, generator=generator)
+        size = n_experts // self.n_groups
+        return HierarchicalRouter(
+            outer, [self.inner.module(d_in, size, generator=generator) for _ in range(self.n_groups)]
+        )
+
+
+class HierarchicalRouter(RouterModule):
+    """The module of `Hierarchical`: ``outer``, and one of ``inner`` a group."""
+
+    def __init__(self, outer: RouterModule, inner: list[RouterModule]) -> None:
+        super().__init__()
+        self.outer, self.inner = outer, nn.ModuleList(inner)
+
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        for module in (self.outer, *self.inner):
+            module.reset_parameters(generator)
+
+    def update(self) -> None:
+        for module in (self.outer, *self.inner):
+            module.update()
+
+    def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
+        outer, inner = self.outer(x), [module(x) for module in self.inner]
+        every = stacked(inner)
+
+        def taken(values: Tensor) -> Tensor:  # (n_rows, k, slots), of the groups that a row goes to
+            return values.gather(1, outer.index[..., None].expand(-1, -1, every.k))
+
+        carried = taken(every.carried_out()) & outer.carried_out()[..., None]
+        proba = (outer.proba[..., None] * every.proba).flatten(1)
+        return Routing(
+            (taken(every.index) + inner[0].n_experts * outer.index[..., None]).flatten(1),
+            (outer.weight[..., None] * taken(every.weight)).flatten(1),
+            proba,
+            proba.clamp_min(torch.finfo(proba.dtype).tiny).log(),
+            None if outer.dropped is every.dropped is None else ~carried.flatten(1),
+            chance=self._chance(outer, inner),
+        )
+
+    def _chance(self, outer: Routing, inner: list[Routing]) -> Tensor | None:
+        """Load of a group times the share within it of its experts over the rows that are sent there, row by row."""
+        if outer.chance is None and all(routing.chance is None for routing in inner):
+            return None
+        sent = outer.chosen()
+        within = torch.stack([r.chosen() if r.chance is None else r.chance for r in inner], 1)
+        if outer.chance is None:
+            return (sent[..., None] * within).flatten(1)
+        load, n_sent = all_sum(outer.chance.sum(0), self.group), all_sum(sent.sum(0), self.group)
+        return ((load / n_sent.clamp_min(1.0))[:, None] * sent[..., None] * within).flatten(1)

@@ -1,0 +1,143 @@
+"""What a router is: a frozen record that makes a module, which maps rows to a `Routing`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.distributed import ProcessGroup
+
+from ..routing import Routing
+
+
+class RouterModule(nn.Module, ABC):
+    """The part of a router that learns: rows (n_rows, d_in) in, a `Routing` out."""
+
+    #: Whether ``forward`` needs the last hidden layer of every expert as ``hidden`` (n_rows, n_experts, d_hidden).
+    reads_experts: ClassVar[bool] = False
+
+    #: The processes that hold the other rows of a batch, set by the layer; None where this one holds all.
+    group: ProcessGroup | None = None
+
+    @abstractmethod
+    def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
+        """Route rows."""
+
+    @abstractmethod
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        """Draw the parameters anew."""
+
+    def update(self) -> None:
+        """What is to be done once an optimiser step."""
+
+
+@dataclass(frozen=True)
+class Router(ABC):
+    """A way to send rows to experts; a frozen record of its settings, without parameters.
+
+    To write a router, derive a frozen dataclass from this class and a module from ``RouterModule`` in
+    ``skmoe.neural.routers.protocol``, whose ``forward`` returns a `Routing`.
+    """
+
+    #: Experts that are computed for a row: "k of them", "all", or what else decides.
+    computes: ClassVar[str]
+    #: Where routing of a row does not depend on the other rows of its batch: "always", "at predict" or "never".
+    batch_independent: ClassVar[str]
+    #: Whether gradients reach the gate through the combine weights of all experts, or of the chosen ones only.
+    gradient: ClassVar[str]
+    #: What keeps experts in use.
+    balanced_by: ClassVar[str]
+
+    @abstractmethod
+    def module(
+        self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None
+    ) -> RouterModule:
+        """The module that learns.
+
+        Parameters
+        ----------
+        d_in : int
+            Columns of the rows.
+        n_experts : int
+            Experts to choose from.
+        d_hidden : int or None
+            Width of the last hidden layer of the experts, None where they have none.
+        generator : torch.Generator or None
+            Source of noise in training; None is torch's own.
+        """
+
+
+class LinearGate(nn.Module):
+    """Logits that are linear in the row, computed in single precision at least.
+
+    Half precision changes which logit is the largest, so routers of half precision layers compute in float32
+    ("selective precision", Fedus et al. 2022, section 2.4, https://jmlr.org/papers/v23/21-0998.html).
+    """
+
+    def __init__(self, d_in: int, n_experts: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_experts, d_in))
+        self.bias = nn.Parameter(torch.empty(n_experts)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: Generator | None = None, scale: float = 0.1) -> None:
+        """Draw weights from a normal distribution cut at two deviations, of variance ``scale / d_in``.
+
+        Small logits send rows to all experts alike at first (Fedus et al. 2022, section 2.4). 0 is exactly alike.
+        """
+        if scale > 0:
+            deviation = (scale / self.weight.shape[1]) ** 0.5
+            nn.init.trunc_normal_(self.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator)
+        else:
+            nn.init.zeros_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (n_rows, n_experts)."""
+        precise = torch.promote_types(x.dtype, torch.float32)
+        bias = None if self.bias is None else self.bias.to(precise)
+        with torch.autocast(x.device.type, enabled=False):
+            return checked(nn.functional.linear(x.to(precise), self.weight.to(precise), bias))
+
+
+def checked(logits: Tensor) -> Tensor:
+    """The logits, if none is NaN or infinite.
+
+    Raises
+    ------
+    ValueError
+        Which names a row and an expert. Compiled code and captured graphs are not interrupted to look.
+    """
+    if torch.compiler.is_compiling() or (logits.is_cuda and torch.cuda.is_current_stream_capturing()):
+        return logits
+    # A sum is finite only if all its terms are, and it is one read without a mask.
+    if not bool(torch.isfinite(logits.detach().sum())):
+        bad = ~torch.isfinite(logits.detach())
+        if bool(bad.any()):
+            row, expert = torch.nonzero(bad.reshape(-1, bad.shape[-1]))[0].tolist()
+            raise ValueError(
+                f"The logit of expert {expert} is {logits.reshape(-1, bad.shape[-1])[row, expert].item()} in row {row} "
+                f"(one of {int(bad.sum())} such logits): expected finite numbers. Look for NaN or infinity in the rows "
+                "that came in, or lower the learning rate if parameters have overflowed."
+            )
+    return logits
+
+
+def check_choice(name: str, k: int, n_experts: int) -> None:
+    """Refuse to choose more experts than there are."""
+    if k > n_experts:
+        raise ValueError(
+            f"{name} chooses {k} experts of {n_experts}: expected at most n_experts={n_experts}. Lower k or raise "
+            "n_experts."
+        )
+
+
+def check_positive(**values: float | None) -> None:
+    """Refuse settings that are not above zero; None stands for none."""
+    for setting, value in values.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{setting} must be above 0, got {value!r}.")
