@@ -46,7 +46,7 @@ class Routing(NamedTuple):
         The processes that hold the other rows of the batch; losses sum over them.
     """
 
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # in the place of tuple.index
     weight: Tensor
     proba: Tensor
     logits: Tensor

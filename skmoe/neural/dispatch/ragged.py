@@ -15,7 +15,7 @@ from torch import Tensor
 
 @torch.library.custom_op("skmoe::ragged_mm", mutates_args=())
 def ragged_mm(x: Tensor, weight: Tensor, bias: Tensor | None, counts: Tensor) -> Tensor:
-    """Rows (n_rows, d_in) times the matrix (n_experts, d_in, d_out) of their expert, plus its bias (n_experts, d_out)."""
+    """Rows (n_rows, d_in) times the matrix of their expert (n_experts, d_in, d_out), plus its bias."""
     out, n_rows = x.new_empty(x.shape[0], weight.shape[2]), counts.tolist()
     parts = zip(x.split(n_rows), weight.unbind(0), out.split(n_rows), strict=True)
     if bias is None:

@@ -17,7 +17,8 @@ class Attentive(Router):
     """Every row goes to all experts; the gate attends to their last hidden layers (Krishnamurthy et al. 2023).
 
     .. math::
-        a(x) = \\mathrm{softmax}_e\\left((W_q h_g(x))^\\top (W_k h_e(x)) / \\sqrt{h}\\right), \\qquad h_g(x) = \\mathrm{relu}(W x + b)
+        a(x) = \\mathrm{softmax}_e\\left((W_q h_g(x))^\\top (W_k h_e(x)) / \\sqrt{h}\\right), \\qquad
+        h_g(x) = \\mathrm{relu}(W x + b)
 
     Use it where an ordinary gate leaves experts unused: it divides rows by what experts do, not by x alone. All experts
     are computed, in training and at predict. To compute few, train experts with it, then an ordinary gate on its

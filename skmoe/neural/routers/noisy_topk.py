@@ -22,7 +22,8 @@ class NoisyTopK(Router):
 
     .. math::
         g(x) = \\mathrm{softmax}(\\mathrm{keep}_k(\\tilde z)), \\quad
-        \\tilde z_e = z_e + \\varepsilon_e \\sigma_e, \\quad z = W x, \\quad \\sigma = \\mathrm{softplus}(W' x) + 0.01, \\quad \\varepsilon \\sim N(0, 1)
+        \\tilde z_e = z_e + \\varepsilon_e \\sigma_e, \\quad z = W x, \\quad
+        \\sigma = \\mathrm{softplus}(W' x) + 0.01, \\quad \\varepsilon \\sim N(0, 1)
 
     The probability of being chosen is then smooth, and its sum over rows, the load
 
