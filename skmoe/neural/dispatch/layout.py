@@ -69,7 +69,7 @@ class Grouped(Sorted):
             x, weight = pad(x, (0, short_in)), pad(weight, (0, short_out, 0, short_in))
         ends = self.counts.cumsum(0).to(torch.int32)
         out = grouped_mm(x, weight, offs=ends)[:, :d_out]
-        return out if bias is None else out + self.rows(bias)
+        return out if bias is None else out.add_(self.rows(bias))
 
 
 class Batched(Layout):

@@ -22,8 +22,8 @@ class Places(NamedTuple):
         The place of a choice; ``n_places`` where it was dropped.
     counts : Tensor of shape (n_experts,)
         Choices of each expert that have a place.
-    k : int
-        Choices a row.
+    row : Tensor of shape (n_places,)
+        The row at a place; at an empty place the first one, whose answer there nobody asks for.
     full : bool
         Whether no place is empty and no choice dropped.
     """
@@ -31,14 +31,8 @@ class Places(NamedTuple):
     choice: Tensor
     place: Tensor
     counts: Tensor
-    k: int
+    row: Tensor
     full: bool
-
-    @property
-    def row(self) -> Tensor:
-        """Row at each place, (n_places,); at an empty place the first one, whose answer there nobody asks for."""
-        row = torch.div(self.choice, self.k, rounding_mode="floor")
-        return row if self.full else torch.where(self.choice < len(self.place), row, 0)
 
     def expert(self) -> Tensor:
         """Expert at each place of sorted ones, (n_places,)."""
@@ -57,8 +51,10 @@ def sorted_places(index: Tensor, n_experts: int, dropped: Tensor | None) -> Plac
     """
     ranked = _ranked(index, n_experts, dropped)
     n_places = len(ranked.order) if dropped is None else int(ranked.counts[:n_experts].sum())
-    place = _inverse(ranked.order).clamp_max(n_places)
-    return Places(ranked.order[:n_places], place, ranked.counts[:n_experts], index.shape[1], dropped is None)
+    place, choice = _inverse(ranked.order), ranked.order[:n_places]
+    place = place if dropped is None else place.clamp_max(n_places)
+    row = torch.div(choice, index.shape[1], rounding_mode="floor")
+    return Places(choice, place, ranked.counts[:n_experts], row, full=dropped is None)
 
 
 def padded_places(index: Tensor, n_experts: int, dropped: Tensor | None, room: int) -> Places:
@@ -75,7 +71,9 @@ def padded_places(index: Tensor, n_experts: int, dropped: Tensor | None, room: i
     place = place.clamp_max(n_places)  # the dropped, who stand as if they had an expert of their own
     choices = torch.arange(len(place), device=place.device)
     choice = torch.full((n_places + 1,), len(place), device=place.device).scatter_(0, place, choices)[:n_places]
-    return Places(choice, place, ranked.counts[:n_experts], index.shape[1], full=False)
+    row = torch.div(choice, index.shape[1], rounding_mode="floor")
+    row = torch.where(choice < len(place), row, 0)
+    return Places(choice, place, ranked.counts[:n_experts], row, full=False)
 
 
 class _Ranked(NamedTuple):
@@ -102,15 +100,15 @@ class _Take(torch.autograd.Function):
     """Rows to their places; the gradient of a row is the sum of those at its places."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, row: Tensor, place: Tensor, k: int, full: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, row: Tensor, place: Tensor, full: bool) -> Tensor:
         ctx.save_for_backward(place)
-        ctx.k, ctx.full = k, full
+        ctx.shape, ctx.full = (len(x), len(place) // max(len(x), 1)), full
         return x.index_select(0, row)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple:
         (place,) = ctx.saved_tensors
-        return _at(gradient, place, ctx.full).unflatten(0, (-1, ctx.k)).sum(1), None, None, None, None
+        return _at(gradient, place, ctx.full).unflatten(0, ctx.shape).sum(1), None, None, None
 
 
 class _Combine(torch.autograd.Function):
@@ -146,7 +144,7 @@ def _at(values: Tensor, number: Tensor, full: bool) -> Tensor:
 
 def take(x: Tensor, places: Places) -> Tensor:
     """Rows (n_rows, d) at their places (n_places, d)."""
-    return _Take.apply(x, places.row, places.place, places.k, places.full)
+    return _Take.apply(x, places.row, places.place, places.full)
 
 
 def combine(answer: Tensor, weight: Tensor, places: Places) -> Tensor:
@@ -154,6 +152,6 @@ def combine(answer: Tensor, weight: Tensor, places: Places) -> Tensor:
     return _Combine.apply(answer, weight, places.row, places.choice, places.place, places.full)
 
 
-def give_back(answer: Tensor, places: Places) -> Tensor:
-    """Answers (n_places, d) by row and choice (n_rows, k, d); 0 where dropped."""
-    return _at(answer, places.place, places.full).unflatten(0, (-1, places.k))
+def give_back(answer: Tensor, shape: torch.Size, places: Places) -> Tensor:
+    """Answers (n_places, d) by row and choice, (n_rows, k, d) for a shape (n_rows, k); 0 where dropped."""
+    return _at(answer, places.place, places.full).unflatten(0, shape)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
-from torch.nn.functional import gelu, relu, silu
+from torch import Tensor, relu_
+from torch.nn.functional import gelu, silu
 
 
 class Activation(NamedTuple):
@@ -15,7 +15,7 @@ class Activation(NamedTuple):
     Parameters
     ----------
     function : callable
-        Of one tensor, or of two, gate and value, where `gated`.
+        Of one tensor, or of two, gate and value, where `gated`. It may write into what it is given.
     gated : bool, default=False
         Whether the map before it is twice as wide: the first half is the gate, the second the value (Shazeer 2020).
 
@@ -49,7 +49,7 @@ def _clamped_swiglu(gate: Tensor, value: Tensor) -> Tensor:
 
 
 ACTIVATIONS = {
-    "relu": Activation(relu),
+    "relu": Activation(relu_),
     "gelu": Activation(gelu),
     "swiglu": Activation(_swiglu, gated=True),
     "clamped_swiglu": Activation(_clamped_swiglu, gated=True),

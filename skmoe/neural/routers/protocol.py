@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -114,8 +115,8 @@ def checked(logits: Tensor) -> Tensor:
     """
     if torch.compiler.is_compiling() or (logits.is_cuda and torch.cuda.is_current_stream_capturing()):
         return logits
-    # A sum is finite only if all its terms are, and it is one read without a mask.
-    if not bool(torch.isfinite(logits.detach().sum())):
+    # A sum is finite only if all its terms are, and needs no mask.
+    if not math.isfinite(logits.detach().sum().item()):
         bad = ~torch.isfinite(logits.detach())
         if bool(bad.any()):
             row, expert = torch.nonzero(bad.reshape(-1, bad.shape[-1]))[0].tolist()
