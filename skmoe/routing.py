@@ -5,9 +5,17 @@ Throughout, ``proba`` has shape (n_rows, n_experts) and rows that sum to one; ``
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
+from .exceptions import CollapseWarning
+
+#: Part of an even share below which an expert that is nobody's first choice is said to be dead.
+_DEAD = 0.1
+#: Part of log n_experts below which rows are said to tell nothing about their expert.
+_UNTOLD = 0.01
 
 
 def _share(n_rows: int, sample_weight: np.ndarray | None) -> np.ndarray:
@@ -89,6 +97,8 @@ class RoutingReport:
     entropy, mutual_information : float
         In nats.
     effective_experts, load_cv, max_violation : float
+    dead : ndarray of int
+        Experts that are used less than a tenth of an even share and are the first choice of no row.
     """
 
     usage: np.ndarray
@@ -98,6 +108,7 @@ class RoutingReport:
     effective_experts: float
     load_cv: float
     max_violation: float
+    dead: np.ndarray
 
     def __str__(self) -> str:
         lines = ["expert   usage  chosen"]
@@ -105,11 +116,30 @@ class RoutingReport:
         lines.append(f"effective experts   {self.effective_experts:.2f} of {len(self.usage)}")
         lines.append(f"entropy of a row    {self.entropy:.3f} nats (0: one expert a row)")
         lines.append(f"mutual information  {self.mutual_information:.3f} nats")
+        if self.dead.size:
+            lines.append(f"hardly used         {', '.join(map(str, self.dead))}")
         return "\n".join(lines)
 
 
 def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -> RoutingReport:
-    """Usage, entropies and balance of gate probabilities.
+    """Usage, entropies and balance of gate probabilities, with a warning where they have collapsed.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_rows, n_experts)
+        Rows sum to one.
+    sample_weight : ndarray of shape (n_rows,), default=None
+
+    Returns
+    -------
+    RoutingReport
+
+    Warns
+    -----
+    skmoe.exceptions.CollapseWarning
+        Where experts are hardly used (`RoutingReport.dead`), or where a gate that sees the rows divides all of them
+        nearly alike: rows tell less than a hundredth of log n_experts about their expert. A gate that is the same for
+        all rows by design has not collapsed.
 
     Examples
     --------
@@ -122,12 +152,36 @@ def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -
     proba = np.asarray(proba, dtype=np.float64)
     hard = np.zeros_like(proba)
     hard[np.arange(len(proba)), proba.argmax(axis=1)] = 1.0
-    return RoutingReport(
-        usage=expert_usage(proba, sample_weight),
-        chosen=expert_usage(hard, sample_weight),
+    usage, chosen = expert_usage(proba, sample_weight), expert_usage(hard, sample_weight)
+    report = RoutingReport(
+        usage=usage,
+        chosen=chosen,
         entropy=gate_entropy(proba, sample_weight),
         mutual_information=mutual_information(proba, sample_weight),
         effective_experts=effective_experts(proba, sample_weight),
         load_cv=load_cv(proba, sample_weight),
         max_violation=max_violation(proba, sample_weight),
+        dead=np.flatnonzero((usage < _DEAD / len(usage)) & (chosen == 0)),
     )
+    sentence = _collapse(report, alike=bool((proba == proba[:1]).all()))
+    if sentence:
+        warnings.warn(sentence, CollapseWarning, stacklevel=2)
+    return report
+
+
+def _collapse(report: RoutingReport, alike: bool) -> str:
+    """What is wrong with a routing, empty where nothing is; ``alike``: all rows are the same to the last bit."""
+    n_experts = len(report.usage)
+    if report.dead.size:
+        return (
+            f"{report.dead.size} of {n_experts} experts are hardly used ({', '.join(map(str, report.dead))}): each has "
+            "less than a tenth of an even share, and is the first choice of no row. Use fewer experts, or train with a "
+            "loss or a start that spreads rows."
+        )
+    if not alike and report.mutual_information < _UNTOLD * np.log(n_experts):
+        return (
+            f"Rows are divided nearly alike: a row tells {report.mutual_information:.2g} nats about its expert, of "
+            f"{np.log(n_experts):.2g} that are possible. The experts are an average, and the gate does nothing. Use "
+            "fewer experts, or train with a loss or a start that tells rows apart."
+        )
+    return ""

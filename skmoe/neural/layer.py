@@ -178,7 +178,7 @@ class MoELayer(nn.Module):
             mixed = ALL_ROWS.weighted(answer, self.routing)
         else:
             self.routing = self._routed(rows, task)
-            mixed = self._implementation(self.routing).combined(rows, self.routing, experts)
+            mixed = self._implementation(rows, self.routing).combined(rows, self.routing, experts)
         if self.shared is not None:
             shared = self.shared(rows)
             mixed = mixed + (shared if mixed.dim() == 2 else shared[:, None])
@@ -203,7 +203,7 @@ class MoELayer(nn.Module):
         experts = self.experts.bound(rows, context)
         read = ALL_ROWS.every(rows, self.n_experts, experts) if self.router.reads_experts else None
         self.routing = self._routed(rows, task, read)
-        return self.routing, self._implementation(self.routing).single(rows, self.routing, experts)
+        return self.routing, self._implementation(rows, self.routing).single(rows, self.routing, experts)
 
     def _rows(self, x: Tensor) -> Tensor:
         if x.dim() < 1 or x.shape[-1] != self.d_in:
@@ -217,11 +217,8 @@ class MoELayer(nn.Module):
         hidden = None if read is None or read.hidden is None else read.hidden.transpose(0, 1)
         return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
 
-    def _implementation(self, routing: Routing) -> Implementation:
-        name = self.impl
-        if name == "auto":
-            name = choose(routing, self.experts)
-        return IMPLEMENTATIONS[name]
+    def _implementation(self, rows: Tensor, routing: Routing) -> Implementation:
+        return IMPLEMENTATIONS[choose(rows, routing, self.experts) if self.impl == "auto" else self.impl]
 
     def update(self) -> None:
         """What is to be done once an optimiser step: the balance bias of `TopK` moves. `follow` calls it for you."""

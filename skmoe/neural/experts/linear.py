@@ -6,6 +6,8 @@ written once, and each implementation computes it in its own way.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -18,7 +20,24 @@ def _uniform(parameter: Tensor, n_inputs: int, generator: Generator | None) -> N
     nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
-class StackedLinear(nn.Module):
+class LinearMaps(nn.Module, ABC):
+    """Linear maps, one an expert; who makes them draws their parameters."""
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers that an expert has for itself."""
+        return sum(parameter[0].numel() for name, parameter in self.named_parameters() if name != "shared")
+
+    @abstractmethod
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        """Draw the parameters anew."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, layout: Layout) -> Tensor:
+        """Rows as they lie, times the map of their expert."""
+
+
+class StackedLinear(LinearMaps):
     """A linear map of its own for every expert: ``weight`` (n_experts, d_in, d_out), ``bias`` (n_experts, d_out).
 
     .. math:: f_e(x) = x W_e + b_e
@@ -28,7 +47,6 @@ class StackedLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_experts, d_in, d_out))
         self.bias = nn.Parameter(torch.empty(n_experts, d_out)) if bias else None
-        self.reset_parameters()
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         for parameter in self.parameters():
@@ -38,7 +56,7 @@ class StackedLinear(nn.Module):
         return layout.linear(x, self.weight, self.bias)
 
 
-class AddedLinear(nn.Module):
+class AddedLinear(LinearMaps):
     """One shared map and for every expert a change of low rank that is added to it (Hu et al. 2022).
 
     .. math:: f_e(x) = x (W + A_e B_e) + b_e
@@ -57,7 +75,6 @@ class AddedLinear(nn.Module):
         self.down = nn.Parameter(torch.empty(n_experts, d_in, rank))
         self.up = nn.Parameter(torch.empty(n_experts, rank, d_out))
         self.bias = nn.Parameter(torch.empty(n_experts, d_out)) if bias else None
-        self.reset_parameters()
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         d_in = len(self.shared)
@@ -74,7 +91,7 @@ class AddedLinear(nn.Module):
         return x @ self.shared + layout.linear(layout.linear(x, self.down, None), self.up, self.bias)
 
 
-class ScaledLinear(nn.Module):
+class ScaledLinear(LinearMaps):
     """One shared map and for every expert factors of its rows and columns (Wen et al. 2020).
 
     .. math:: f_e(x) = \\sum_{j \\le r} \\left((x \\odot r_{ej}) W\\right) \\odot s_{ej} + b_e
@@ -95,7 +112,6 @@ class ScaledLinear(nn.Module):
         self.before = nn.Parameter(torch.empty(n_experts, rank, d_in))
         self.after = nn.Parameter(torch.empty(n_experts, rank, d_out))
         self.bias = nn.Parameter(torch.empty(n_experts, d_out)) if bias else None
-        self.reset_parameters()
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         _uniform(self.shared, len(self.shared), generator)

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from ..dispatch.layout import Layout
 from .activations import Activation
-from .linear import AddedLinear, ScaledLinear, StackedLinear
+from .linear import AddedLinear, LinearMaps, ScaledLinear, StackedLinear
 
 
 class Answer(NamedTuple):
@@ -21,7 +21,7 @@ class Answer(NamedTuple):
 
 
 #: How a map is low in rank, by name.
-LOW_RANK: dict[str, Callable[..., nn.Module]] = {"added": AddedLinear, "scaled": ScaledLinear}
+LOW_RANK: dict[str, Callable[..., LinearMaps]] = {"added": AddedLinear, "scaled": ScaledLinear}
 
 
 class MLPExperts(nn.Module):
@@ -51,11 +51,16 @@ class MLPExperts(nn.Module):
         self.d_hidden = hidden[-1] if hidden else None
         widths = [d_in, *hidden, d_out]
         doubled = [width * (2 if activation.gated else 1) for width in hidden] + [d_out]
-        make: Callable[..., nn.Module] = StackedLinear
+        make: Callable[..., LinearMaps] = StackedLinear
         if rank is not None:
             make = partial(LOW_RANK[rank_form], rank=rank)
         ends = zip(widths[:-1], doubled, strict=True)
-        self.maps: Any = nn.ModuleList([make(n_experts, before, after, bias=bias) for before, after in ends])
+        maps = [make(n_experts, before, after, bias=bias) for before, after in ends]
+        self.maps: Any = nn.ModuleList(maps)
+        # What computing a row touches: numbers that are moved, products, and weights of an expert.
+        self.width = sum(widths[:-1]) + sum(doubled)
+        self.products = sum(before * after for before, after in zip(widths[:-1], doubled, strict=True))
+        self.weights = sum(linear.n_weights for linear in maps)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: Generator | None = None) -> None:

@@ -37,7 +37,7 @@ class SharedExperts(nn.Module):
     ) -> None:
         super().__init__()
         self.experts = MLPExperts(n_experts, d_in, hidden, d_out, activation, bias=bias, generator=generator)
-        self.gate = nn.Linear(d_in, 1, bias=False) if gate else None
+        self.gate = nn.utils.skip_init(nn.Linear, d_in, 1, bias=False) if gate else None
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: Generator | None = None) -> None:

@@ -81,7 +81,7 @@ class AttentiveRouter(RouterModule):
 
     def __init__(self, d_in: int, d_experts: int, d_gate: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(d_in, d_gate)
+        self.gate = nn.utils.skip_init(nn.Linear, d_in, d_gate)  # drawn by reset_parameters
         self.query = LinearGate(d_gate, d_experts)
         self.key = LinearGate(d_experts, d_experts)
 

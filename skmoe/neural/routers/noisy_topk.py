@@ -90,7 +90,6 @@ class NoisyTopKRouter(RouterModule):
         self.record, self.generator = record, generator
         self.gate = LinearGate(d_in, n_experts)
         self.noise = LinearGate(d_in, n_experts) if record.noise_std is None else None
-        self.reset_parameters()
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(scale=0.0)

@@ -75,14 +75,14 @@ class LinearGate(nn.Module):
     """Logits that are linear in the row, computed in single precision at least.
 
     Half precision changes which logit is the largest, so routers of half precision layers compute in float32
-    ("selective precision", Fedus et al. 2022, section 2.4, https://jmlr.org/papers/v23/21-0998.html).
+    ("selective precision", Fedus et al. 2022, section 2.4, https://jmlr.org/papers/v23/21-0998.html). Who makes a gate
+    draws its parameters, by ``reset_parameters``.
     """
 
     def __init__(self, d_in: int, n_experts: int, *, bias: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_experts, d_in))
         self.bias = nn.Parameter(torch.empty(n_experts)) if bias else None
-        self.reset_parameters()
 
     def reset_parameters(self, generator: Generator | None = None, scale: float = 0.1) -> None:
         """Draw weights from a normal distribution cut at two deviations, of variance ``scale / d_in``.
