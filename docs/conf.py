@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
@@ -61,11 +62,14 @@ numpydoc_validation_exclude = {r"\.get_params$", r"\.set_params$", r"\.score$"}
 # A script whose docstring begins with a title is a page of the gallery; others are linked as files.
 _EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 _PLAIN = [path.stem for path in _EXAMPLES if "\n=====" not in path.read_text(encoding="utf-8")[:400]]
+# Scripts that need torch have a page wherever the site is built, and are run where torch is installed.
+_NEURAL = [path.stem for path in _EXAMPLES if "\nimport torch\n" in path.read_text(encoding="utf-8")]
+_SHOWN = [] if find_spec("torch") else _NEURAL
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"\.py$",
+    "filename_pattern": "".join(rf"(?<!\b{stem})" for stem in _SHOWN) + r"\.py$",
     "ignore_pattern": r"(^|/)(" + "|".join([*_PLAIN, "__init__"]) + r")\.py$",
     "within_subsection_order": ExplicitOrder(
         [
