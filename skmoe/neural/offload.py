@@ -3,7 +3,7 @@
 Rows are sorted by expert, as by ``impl="loop"``. Linear map by linear map, the experts that have rows are visited:
 first those that are resident, then the others, which take the places of those not used for the longest time. On CUDA,
 host memory is pinned, and while an expert is computed the next is copied by a stream of its own. Products are the same
-calls on the same numbers as those of the loop, so results are bitwise those of a layer without offload.
+calls on the same numbers as those of the loop, so results are those of a layer without offload, on CPU to the bit.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ class Resident:
         """Numbers of the experts that are on the device, the one used longest ago first."""
         return list(next(iter(self._slots.values())).kept) if self._slots else []
 
+    @property
+    def ahead(self) -> bool:
+        """Whether the next expert is copied while one is computed."""
+        return self.device.type == "cuda" and self.n_resident > 1
+
     def clear(self) -> None:
         """Free the device of experts. Counts stay."""
         self._slots.clear()
@@ -97,12 +102,11 @@ class Resident:
         slots = self._of(weight, bias)
         counts = slots is next(iter(self._slots.values()))  # every map is visited alike: the first one counts
         order = [e for e in experts if e in slots.kept] + [e for e in experts if e not in slots.kept]
-        ahead = self.n_resident > 1 and self.device.type == "cuda"  # then another one can be copied meanwhile
         for place, expert in enumerate(order):
-            if place == 0 or not ahead:
+            if place == 0 or not self.ahead:
                 self._bring(slots, expert, counts)
             matrix, constant, copied = slots.kept[expert]
-            if ahead and place + 1 < len(order):
+            if self.ahead and place + 1 < len(order):
                 self._bring(slots, order[place + 1], counts)
             if copied is not None:
                 _await(copied, matrix, constant)
