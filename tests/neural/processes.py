@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+
+torch = pytest.importorskip("torch", reason="skmoe.neural needs torch")
+dist = pytest.importorskip("torch.distributed", reason="this torch was built without processes")
+
+import torch.multiprocessing as mp  # noqa: E402
 
 #: Processes, and seconds after which a run has hung.
 WORLD, PATIENCE = 2, 120

@@ -201,6 +201,16 @@ def test_balance_bias_is_that_of_all_rows(found):
         assert not of["pending"].any()
 
 
+def test_choices_are_counted_in_whole_numbers():
+    layer = MoELayer(D_IN, n_experts=4, router=TopK(k=1, bias_rate=0.5)).to(torch.bfloat16)
+    for _ in range(3):
+        layer(torch.ones(300, D_IN, dtype=torch.bfloat16))  # of which bfloat16 has none from 256 to 512 that is odd
+        layer(torch.ones(1, D_IN, dtype=torch.bfloat16))
+    assert sorted(layer.router.n_chosen.tolist()) == [0, 0, 0, 903]
+    layer.update()
+    assert sorted(layer.router.balance_bias.tolist()) == [-0.5, 0.5, 0.5, 0.5]
+
+
 def test_thresholds_are_means_over_processes_with_rows(found):
     _, first, second = (of.get("thresholds") for of in found)
     once = (first["last"][0] + second["last"][0]) / 2
