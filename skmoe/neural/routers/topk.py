@@ -136,8 +136,8 @@ class TopKRouter(RouterModule):
     """The module of `TopK`, in steps that others change: logits, scores, choice, weights, what is dropped."""
 
     balance_bias: Tensor
-    #: Choices of each expert since the last update, whole numbers. No buffer, for DistributedDataParallel would put those
-    #: of its first process in the place of all others, and half precision cannot count.
+    #: Choices of each expert since the last update, whole numbers. No buffer: DistributedDataParallel would overwrite
+    #: those of all processes but the first, and half precision cannot count.
     n_chosen: Tensor
 
     def __init__(self, record: TopK, d_in: int, n_experts: int, generator: Generator | None) -> None:
