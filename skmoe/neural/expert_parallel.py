@@ -42,7 +42,7 @@ class ExpertParallel(Placed):
     group : ProcessGroup
         All its processes have to call this at the same time, those without rows too.
     local : callable
-        The implementation for a routing of rows that came to the experts of this process.
+        The implementation for rows that came to the experts of this process, and their routing.
     """
 
     group: ProcessGroup

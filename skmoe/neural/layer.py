@@ -269,7 +269,6 @@ class MoELayer(nn.Module):
         hidden = None if read is None or read.hidden is None else read.hidden.transpose(0, 1)
         return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
 
-
     def _implementation(self, rows: Tensor, routing: Routing) -> Implementation:
         return self._local(rows, routing) if self.ep_group is None else ExpertParallel(self.ep_group, self._local)
 
