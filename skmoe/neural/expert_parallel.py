@@ -12,7 +12,13 @@ Gradients follow the convention of DistributedDataParallel: every process has th
 and what all together minimise is :math:`L = \\frac1W \\sum_r L_r`. Gradients of replicated parameters are averaged over
 processes. An expert receives the gradients of all processes at once, which is their sum; so the gradients of answers
 are divided by W on their way to the experts, and those of rows multiplied by W on their way back. Then the gradients of
-experts are those of L as they stand, and those of the input those of :math:`L_r`.
+experts are those of L as they stand, and those of the input those of :math:`L_r`. Where several such groups hold copies
+of the same experts, average the gradients of each expert over its copies.
+
+All processes of a group call the layer together, and so ``answers`` and ``routing_report``; for one that stays away, or
+raises an error, the others wait as long as the group has patience. A row travels once for each of its choices. When a
+layer is made every process draws all experts for a moment, so that parameters do not depend on how many processes there
+are.
 """
 
 from __future__ import annotations
