@@ -50,6 +50,7 @@ LAYERS: dict[str, tuple[dict[str, Any], bool]] = {
     "linear": ({"hidden": ()}, False),
     "padded": ({"impl": "padded"}, False),
     "dense": ({"impl": "dense"}, False),
+    "whichever is fastest": ({"impl": "auto"}, False),
     "grouped": ({"impl": "grouped"}, False),
     "an expert a process": ({"n_experts": WORLD, "router": TopK(k=1, renormalize=False)}, False),
 }
