@@ -223,7 +223,8 @@ def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> T
         usage = _per_expert(routing, proba)
         return _mean(routing, _entropy(proba)) - _entropy(usage / usage.sum())
     else:
-        n_groups = int(all_max(groups.max() + 1, routing.group))
+        largest = groups.max() if len(groups) else groups.new_tensor(-1)
+        n_groups = int(all_max(largest, routing.group)) + 1
         joint = all_sum(proba.new_zeros(n_groups, routing.n_experts).index_add(0, groups, proba), routing.group)
     joint = joint / joint.sum()
     return _entropy(joint.flatten()) - _entropy(joint.sum(0)) - _entropy(joint.sum(1))
