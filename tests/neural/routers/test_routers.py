@@ -245,3 +245,19 @@ def test_balance_over_tasks_counts_all_gates():
     flat = made.routing.flattened()
     assert flat.index.shape == (80, 2)
     torch.testing.assert_close(balance_loss(made.routing), balance_loss(flat))
+
+
+def test_balance_counts_choices_and_no_empty_slots():
+    made = layer(ExpertChoice(capacity_factor=2.0))
+    made(rows(60))
+    # Every expert takes as many rows, so the loss is 1 whatever the probabilities.
+    assert balance_loss(made.routing).item() == pytest.approx(1.0)
+    assert made.routing.drop_rate() > 0  # rows that fewer experts want have empty slots
+
+
+def test_capacities_of_tasks_add_up():
+    made = layer(MultiTask(n_tasks=3, router=TopK(k=2, capacity_factor=0.5)), impl="padded")
+    looped = layer(MultiTask(n_tasks=3, router=TopK(k=2, capacity_factor=0.5)), impl="loop")
+    torch.testing.assert_close(made(rows()), looped(rows()), rtol=0, atol=1e-13)
+    assert made.routing.capacity == 3 * math.ceil(0.5 * 2 * 50 / 6)
+    assert looped.routing.drop_rate() > 0
