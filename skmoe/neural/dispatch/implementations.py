@@ -47,7 +47,7 @@ class Placed(ABC):
 
     def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
         answer, places = self._answered(_per_gate(x, routing), routing.flattened(), experts)
-        return give_back(answer, routing.index.shape, places)
+        return give_back(answer, places).unflatten(0, routing.index.shape[:-1])
 
 
 def _per_gate(x: Tensor, routing: Routing) -> Tensor:

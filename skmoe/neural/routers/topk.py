@@ -12,7 +12,7 @@ from .. import noise
 from ..collectives import all_sum
 from ..routing import Routing, tally
 from .capacity import capacity, check_capacity, over_capacity
-from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive
+from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive, largest
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class TopKRouter(RouterModule):
 
     def _choice(self, score: Tensor) -> Tensor:
         """Experts of each row (n_rows, k), best first; no gradient passes."""
-        record, score = self.record, score.detach()
+        record = self.record
         if record.bias_rate:
             score = score + self.balance_bias.to(score.dtype)
         if record.groups_kept is not None and record.groups_kept < record.n_groups:
@@ -180,7 +180,7 @@ class TopKRouter(RouterModule):
             best = grouped.topk(min(2, grouped.shape[-1]), dim=-1).values.sum(-1).topk(record.groups_kept).indices
             closed = torch.ones_like(grouped[..., 0], dtype=torch.bool).scatter_(-1, best, False)
             score = grouped.masked_fill(closed[..., None], -torch.inf).flatten(-2)
-        return score.topk(record.k).indices
+        return largest(score, record.k)
 
     def _weight(self, logits: Tensor, score: Tensor, index: Tensor) -> Tensor:
         if self.record.renormalize and self.record.score == "softmax":
