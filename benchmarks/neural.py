@@ -133,7 +133,7 @@ def by_experts(quick: bool) -> list[Row]:
             shape = (256, 64, 64, n_experts, 2) if quick else (2048, 256, 256, n_experts, 2)
             x, made = layers(shape, ("auto",))
             every |= steps(x, {str(n_experts): made["auto"]}, training=training)
-        seconds[training] = alternated(every, 3 if quick else 31)
+        seconds[training] = alternated(every, 3 if quick else 41, shuffle=True)
     first = str(8 if 8 in sizes else sizes[0])
     return [
         {
@@ -155,7 +155,7 @@ def choices(quick: bool) -> list[Row]:
         x, made = layers(shape, (*names, "auto"))
         for training in (True, False):
             rounds = 3 if quick else 15 if n_rows * width * hidden * k > 2e8 else 41
-            seconds = alternated(steps(x, made, training=training), rounds)
+            seconds = alternated(steps(x, made, training=training), rounds, shuffle=True)
             best = min(names, key=lambda name: sorted(seconds[name])[rounds // 2])
             words = dict(zip(("rows", "width", "hidden", "experts", "k"), shape, strict=True))
             each = {name: ratio(seconds[name], seconds[best]) if name in names else None for name in NAMES}

@@ -15,12 +15,22 @@ def seconds_of(function: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def alternated(functions: Mapping[str, Callable[[], Any]], rounds: int = 5) -> dict[str, np.ndarray]:
-    """Seconds (rounds,) of every function: all are called once, uncounted, and then in turn, round after round."""
+def alternated(
+    functions: Mapping[str, Callable[[], Any]], rounds: int = 5, *, shuffle: bool = False
+) -> dict[str, np.ndarray]:
+    """Seconds (rounds,) of every function: all are called once, uncounted, and then in turn, round after round.
+
+    With ``shuffle`` each round has another order, so that none always comes after one that leaves the cache and the
+    memory in disorder.
+    """
     for function in functions.values():
         function()
-    seconds = [[seconds_of(function) for function in functions.values()] for _ in range(rounds)]
-    return dict(zip(functions, np.transpose(seconds), strict=True))
+    names, rng = list(functions), np.random.default_rng(0)
+    seconds = np.empty((len(names), rounds))
+    for turn in range(rounds):
+        for number in rng.permutation(len(names)) if shuffle else range(len(names)):
+            seconds[number, turn] = seconds_of(functions[names[number]])
+    return dict(zip(names, seconds, strict=True))
 
 
 def ratio(upper: np.ndarray, lower: np.ndarray) -> float:
