@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
 
 from ..routing import RoutingReport, routing_report
+from .devices import asked
 from .dispatch.choose import choose
 from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation, SortedRows
 from .expert_parallel import ExpertParallel, check_shared_out, draw_local, keep_local
@@ -85,7 +86,12 @@ class MoELayer(nn.Module):
     n_resident : int or None, default=None
         With `offload`: experts that are on the device at a time, at least 1. Those used last stay there.
     generator : torch.Generator or None, default=None
-        Source of the parameters, and of noise in training. None is torch's own.
+        Source of the parameters, and of noise in training. None is torch's own. Parameters are drawn on the processor,
+        so they are the same wherever the layer goes.
+    device : torch.device, str or None, default=None
+        Where the layer is made; None is torch's default.
+    dtype : torch.dtype or None, default=None
+        Type of the parameters; None is torch's default.
 
     Attributes
     ----------
@@ -100,7 +106,8 @@ class MoELayer(nn.Module):
     Raises
     ------
     ValueError
-        Where a setting makes no sense; at a call, where shapes disagree or logits are not finite.
+        Where a setting makes no sense or the device is not here; at a call, where shapes disagree or logits are not
+        finite.
     RuntimeError
         Where a layer with `offload` is called while gradients are recorded.
     TypeError
@@ -146,8 +153,12 @@ class MoELayer(nn.Module):
         offload: str | None = None,
         n_resident: int | None = None,
         generator: Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if device is not None:
+            asked(lambda probe: probe.to(device), torch.empty(0), f"device={str(device)!r}")
         d_out = d_in if d_out is None else d_out
         n_experts = n_experts if experts is None else len(experts)
         _check(d_in, d_out, n_experts, hidden, n_shared, rank, rank_form)
@@ -177,6 +188,7 @@ class MoELayer(nn.Module):
         _check_reading(self.router, ep_group=ep_group, offload=offload)
         self._share_rows(dp_group)
         self.routing: Routing | None = None
+        self.to(device=device, dtype=dtype)
 
     def _share_rows(self, group: ProcessGroup | None) -> None:
         self.dp_group = group

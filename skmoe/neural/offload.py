@@ -16,6 +16,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from .devices import asked
 from .dispatch.layout import Sorted, cast
 from .experts.mlp import Answer, MLPExperts
 
@@ -207,26 +208,17 @@ class HostExperts(MLPExperts):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What ``to`` and its like call. It is asked what it does to no numbers, so that the experts need not move."""
         dtype = next(self.parameters()).dtype
-        try:
-            asked = fn(torch.empty(0, dtype=dtype, device=self.resident.device))
-        except (AssertionError, RuntimeError, NotImplementedError) as error:
-            raise ValueError(
-                f"The layer cannot be moved to a device that is not here ({_first_line(error)}): its compute device is "
-                f"{str(self.resident.device)!r}. Move it to that or to one that torch finds on this machine."
-            ) from error
+        probe = torch.empty(0, dtype=dtype, device=self.resident.device)
+        moved = asked(fn, probe, "The device that the layer is moved to")
         self.resident.clear()
-        self.resident.device = asked.device
-        return super()._apply(lambda values: _in_host(values, asked.dtype))
+        self.resident.device = moved.device
+        return super()._apply(lambda values: _in_host(values, moved.dtype))
 
 
 def _in_host(values: Tensor, dtype: torch.dtype) -> Tensor:
     """Values in host memory; pinned where there is a device that reads them itself."""
     kept = values.to("cpu", dtype)
     return kept.pin_memory() if torch.cuda.is_available() and not kept.is_pinned() else kept
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def _forget(experts: HostExperts, _: Any) -> None:

@@ -53,6 +53,12 @@ def test_settings_of_a_layer(message):
         MoELayer(3, **SETTINGS[message])
 
 
+@pytest.mark.parametrize("device", ["cuda:77", "mps:3", "xpu:1"])
+def test_devices_that_are_not_there(device):
+    with pytest.raises(ValueError, match=rf"device='{device}' is not on this machine \(.*\): expected one of 'cpu'"):
+        MoELayer(3, device=device)
+
+
 RECORDS = {
     "capacity_factor must be above 0, got 0: a capacity of zero drops every row": lambda: TopK(capacity_factor=0),
     "capacity_factor must be above 0, got -1": lambda: Switch(capacity_factor=-1),
