@@ -14,10 +14,11 @@ from ..routing import RoutingReport, routing_report
 from .devices import asked
 from .dispatch.choose import choose
 from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation, SortedRows
+from .dispatch.layout import Answer
 from .expert_parallel import ExpertParallel, check_shared_out, draw_local, keep_local
 from .experts.activations import Activation
 from .experts.activations import activation as activation_of
-from .experts.mlp import LOW_RANK, Answer, MLPExperts
+from .experts.mlp import LOW_RANK, MLPExperts
 from .experts.modules import ModuleExperts
 from .experts.shared import SharedExperts
 from .offload import HostExperts, Resident, check_offload

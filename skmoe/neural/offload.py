@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from .devices import asked
-from .dispatch.layout import Sorted, cast
-from .experts.mlp import Answer, MLPExperts
+from .dispatch.layout import Answer, Sorted, cast
+from .experts.mlp import MLPExperts
 
 #: Parameters that a layer can keep in host memory.
 OFFLOADS = ("experts",)

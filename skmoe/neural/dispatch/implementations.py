@@ -13,9 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..experts.mlp import Answer
 from ..routing import Routing
-from .layout import Batched, Grouped, Layout, Sorted
+from .layout import Answer, Batched, Grouped, Layout, Sorted
 from .places import Places, combine, give_back, padded_places, sorted_places, take
 
 #: Experts as a function of rows and of how they lie.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,13 @@ from .ragged import ragged_mm
 
 #: What `torch.nn.functional.grouped_mm` multiplies; its rows must be whole multiples of this many bytes.
 _GROUPED_TYPES, _GROUPED_BYTES = (torch.float32, torch.bfloat16, torch.float16), 16
+
+
+class Answer(NamedTuple):
+    """What experts made of rows: their outputs, and the last hidden layer, None where there is none."""
+
+    output: Tensor
+    hidden: Tensor | None
 
 
 class Layout(ABC):

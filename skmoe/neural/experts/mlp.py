@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from torch import Generator, Tensor, nn
 
-from ..dispatch.layout import Layout
+from ..dispatch.layout import Answer, Layout
 from .activations import Activation
 from .linear import AddedLinear, LinearMaps, ScaledLinear, StackedLinear
-
-
-class Answer(NamedTuple):
-    """What experts made of rows: their outputs, and the last hidden layer, None where there is none."""
-
-    output: Tensor
-    hidden: Tensor | None
-
 
 #: How a map is low in rank, by name.
 LOW_RANK: dict[str, Callable[..., LinearMaps]] = {"added": AddedLinear, "scaled": ScaledLinear}

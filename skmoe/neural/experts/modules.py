@@ -8,8 +8,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor, nn
 
-from ..dispatch.layout import Sorted
-from .mlp import Answer
+from ..dispatch.layout import Answer, Sorted
 
 
 class ModuleExperts(nn.Module):
