@@ -58,7 +58,7 @@ def cases(n_threads: int, grid: dict[str, Any]) -> list[Case]:
         size = Size(n_rows, n_rows * k, n_experts, first.experts.width, first.experts.products, first.experts.weights)
         places = dict.fromkeys(names, n_rows * k) | {"padded": room * n_experts, "dense": n_rows * n_experts}
         for training in (True, False):
-            rounds = 9 if n_rows * k * width * hidden > 5e7 else 21
+            rounds = 5 if n_rows * k * width * hidden > 5e7 else 11
             seconds = alternated(steps(x, made, training=training), rounds, shuffle=True)
             medians = {name: float(np.median(s)) for name, s in seconds.items()}
             found.append(Case(shape, n_threads, training, medians, places, size))

@@ -192,9 +192,9 @@ class HostExperts(MLPExperts):
         self.register_load_state_dict_post_hook(_forget)
         self._apply(lambda values: values)
 
-    def layout(self, counts: Tensor, expert: Tensor, origin: Tensor) -> Visited:
+    def layout(self, counts: Tensor, origin: Tensor) -> Visited:
         """How sorted rows meet these experts."""
-        return Visited(counts, expert, origin, self.resident)
+        return Visited(counts, origin, self.resident)
 
     def forward(self, x: Tensor, layout: Any) -> Answer:
         if torch.is_grad_enabled():

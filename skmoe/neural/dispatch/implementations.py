@@ -58,11 +58,11 @@ def _per_gate(x: Tensor, routing: Routing) -> Tensor:
 class SortedRows(Placed):
     """Rows sorted by expert: ``"loop"`` multiplies them expert by expert, ``"grouped"`` by ``grouped_mm``."""
 
-    layout: Callable[[Tensor, Tensor, Tensor], Layout] = Sorted
+    layout: Callable[[Tensor, Tensor], Layout] = Sorted
 
     def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
         places = sorted_places(routing.index, routing.n_experts, routing.dropped)
-        layout = self.layout(places.counts, places.expert(), places.row)
+        layout = self.layout(places.counts, places.row)
         return experts(take(x, places), layout).output, places
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grouped_mm, pad
 
-from .ragged import ragged_mm
+from .ragged import ragged_mm, ragged_repeat
 
 #: What `torch.nn.functional.grouped_mm` multiplies; its rows must be whole multiples of this many bytes.
 _GROUPED_TYPES, _GROUPED_BYTES = (torch.float32, torch.bfloat16, torch.float16), 16
@@ -43,14 +43,11 @@ class Sorted(Layout):
     ----------
     counts : Tensor of shape (n_experts,)
         Rows of each expert.
-    expert : Tensor of shape (n_rows,)
-        Expert of each row, in rising order.
     origin : Tensor of shape (n_rows,)
         Number of each row in the table it was taken from.
     """
 
     counts: Tensor
-    expert: Tensor
     origin: Tensor
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -58,7 +55,7 @@ class Sorted(Layout):
         return ragged_mm(x, weight, bias, self.counts)
 
     def rows(self, vectors: Tensor) -> Tensor:
-        return vectors.index_select(0, self.expert)
+        return ragged_repeat(vectors, self.counts, len(self.origin))
 
 
 class Grouped(Sorted):
@@ -75,8 +72,8 @@ class Grouped(Sorted):
         short_in, short_out = -weight.shape[1] % unit, -d_out % unit
         if short_in or short_out:
             x, weight = pad(x, (0, short_in)), pad(weight, (0, short_out, 0, short_in))
-        ends = self.counts.cumsum(0).to(torch.int32)
-        out = grouped_mm(x, weight, offs=ends)[:, :d_out]
+        out = grouped_mm(x, weight, offs=self.counts.cumsum(0).to(torch.int32))
+        out = out[:, :d_out] if short_out else out
         return out if bias is None else out.add_(self.rows(bias))
 
 

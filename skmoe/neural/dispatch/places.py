@@ -36,11 +36,6 @@ class Places(NamedTuple):
     filled: bool
     placed: bool
 
-    def expert(self) -> Tensor:
-        """Expert at each place of sorted ones, (n_places,)."""
-        experts = torch.arange(len(self.counts), device=self.counts.device)
-        return experts.repeat_interleave(self.counts, output_size=len(self.choice))
-
 
 def sorted_places(index: Tensor, n_experts: int, dropped: Tensor | None) -> Places:
     """Places one expert after the other, within an expert in the order of the rows.

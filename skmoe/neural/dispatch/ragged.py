@@ -1,7 +1,7 @@
 """Products of rows sorted by expert with the matrix of their expert, as operators that torch.compile and autograd know.
 
 ``counts`` (n_experts,) says how many rows each expert has; they stand one expert after the other. Gradients of these
-products are products of the same three kinds, so gradients of any order exist. Results are written in place: against a
+operators are the same operators, so gradients of any order exist. Results are written in place: against a
 loop over experts in autograd's sight, nothing is concatenated in the forward pass or stacked in the backward one.
 """
 
@@ -52,6 +52,12 @@ def ragged_sum(x: Tensor, counts: Tensor) -> Tensor:
     return embedding_bag(numbers, x, counts.cumsum(0) - counts, mode="sum")
 
 
+@torch.library.custom_op("skmoe::ragged_repeat", mutates_args=())
+def ragged_repeat(vectors: Tensor, counts: Tensor, n_rows: int) -> Tensor:
+    """The vector (n_experts, a) of every expert for each of its rows, (n_rows, a)."""
+    return vectors.repeat_interleave(counts, dim=0, output_size=n_rows)
+
+
 @ragged_mm.register_fake
 def _(x: Tensor, weight: Tensor, bias: Tensor | None, counts: Tensor) -> Tensor:
     return x.new_empty(x.shape[0], weight.shape[2])
@@ -65,6 +71,11 @@ def _(x: Tensor, y: Tensor, counts: Tensor) -> Tensor:
 @ragged_sum.register_fake
 def _(x: Tensor, counts: Tensor) -> Tensor:
     return x.new_empty(counts.shape[0], x.shape[1])
+
+
+@ragged_repeat.register_fake
+def _(vectors: Tensor, counts: Tensor, n_rows: int) -> Tensor:
+    return vectors.new_empty(n_rows, vectors.shape[1])
 
 
 def _keep(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -90,9 +101,18 @@ def _back_outer(ctx: Any, gradient: Tensor) -> tuple:
 
 def _back_sum(ctx: Any, gradient: Tensor) -> tuple:
     x, counts = ctx.saved_tensors
-    return gradient.repeat_interleave(counts, dim=0, output_size=len(x)), None
+    return ragged_repeat(gradient, counts, len(x)), None
+
+
+def _keep_counts(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(inputs[1])
+
+
+def _back_repeat(ctx: Any, gradient: Tensor) -> tuple:
+    return ragged_sum(gradient.contiguous(), *ctx.saved_tensors), None, None
 
 
 ragged_mm.register_autograd(_back_mm, setup_context=_keep)
 ragged_outer.register_autograd(_back_outer, setup_context=_keep)
 ragged_sum.register_autograd(_back_sum, setup_context=_keep)
+ragged_repeat.register_autograd(_back_repeat, setup_context=_keep_counts)

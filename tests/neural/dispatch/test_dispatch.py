@@ -11,7 +11,7 @@ from skmoe.neural import MoELayer, Soft, TopK  # noqa: E402
 from skmoe.neural.dispatch.choose import PREDICT, TRAIN, Size, choose, microseconds  # noqa: E402
 from skmoe.neural.dispatch.layout import Batched, Grouped, Sorted  # noqa: E402
 from skmoe.neural.dispatch.places import combine, give_back, padded_places, sorted_places, take  # noqa: E402
-from skmoe.neural.dispatch.ragged import ragged_mm, ragged_outer, ragged_sum  # noqa: E402
+from skmoe.neural.dispatch.ragged import ragged_mm, ragged_outer, ragged_repeat, ragged_sum  # noqa: E402
 
 
 def generator(seed=0):
@@ -37,6 +37,7 @@ def test_products_by_hand(counts):
     y = normal(n, 5, seed=3)
     torch.testing.assert_close(ragged_outer(x, y, counts), torch.einsum("ne,ni,no->eio", one_hot, x, y))
     torch.testing.assert_close(ragged_sum(y, counts), one_hot.T @ y)
+    assert bool((ragged_repeat(bias, counts, n) == bias[expert]).all())
 
 
 @pytest.mark.parametrize("counts", COUNTS)
@@ -51,10 +52,11 @@ def test_operators_are_fit_for_torch(counts):
         (ragged_mm, (x, weight, None, counts)),
         (ragged_outer, (x, y, counts)),
         (ragged_sum, (y, counts)),
+        (ragged_repeat, (bias, counts, n)),
     ]:
         torch.library.opcheck(operator, given, test_utils=tests)
-        floats = tuple(a for a in given[:-1] if a is not None)
-        rest = (None,) * (len(given) - 1 - len(floats)) + (counts,)
+        floats = tuple(a for a in given if torch.is_tensor(a) and a.is_floating_point())
+        rest = given[len(floats) :]
 
         def function(*a, operator=operator, rest=rest):
             return operator(*a, *rest)
@@ -71,12 +73,12 @@ def test_layouts_agree(d_in, d_out, dtype):
     x, weight, bias = (normal(*s, dtype=dtype) for s in ((5, d_in), (3, d_in, d_out), (3, d_out)))
     tolerance = {"rtol": 0.05, "atol": 0.05} if dtype == torch.bfloat16 else {}
     for constant in (bias, None):
-        ours = Sorted(counts, expert, expert).linear(x, weight, constant)
-        torch.testing.assert_close(Grouped(counts, expert, expert).linear(x, weight, constant), ours, **tolerance)
+        ours = Sorted(counts, expert).linear(x, weight, constant)
+        torch.testing.assert_close(Grouped(counts, expert).linear(x, weight, constant), ours, **tolerance)
         every = Batched().linear(x.expand(3, 5, d_in), weight, constant)
         torch.testing.assert_close(every[expert, torch.arange(5)], ours, **tolerance)
     vectors = normal(3, d_in, dtype=dtype)
-    assert bool((Sorted(counts, expert, expert).rows(vectors) == vectors[expert]).all())
+    assert bool((Sorted(counts, expert).rows(vectors) == vectors[expert]).all())
 
 
 @pytest.mark.parametrize("drop", [None, 0.3, 1.0])
@@ -94,7 +96,7 @@ def test_rows_go_to_their_places_and_answers_come_back(seed, room, drop):
     assert places.counts.tolist() == [int((kept & (index == e)).sum()) for e in range(n_experts)]
     x = normal(n, 3).requires_grad_(True)
     taken = take(x, places)
-    expert = places.expert() if room is None else torch.arange(n_experts).repeat_interleave(room)
+    expert = torch.arange(n_experts).repeat_interleave(places.counts if room is None else torch.tensor(room))
     answer = taken * (1.0 + expert)[:, None]  # expert e multiplies by e + 1
     weight = normal(n, k, seed=1).masked_fill(~kept, 0.0).requires_grad_(True)
     expected = ((kept * weight * (1 + index)).sum(1, keepdim=True)) * x
