@@ -55,7 +55,7 @@ def cases(n_threads: int, grid: dict[str, Any]) -> list[Case]:
         first = made[names[0]]
         first(x)
         room = int(first.routing.counts().max())
-        size = Size(n_rows, n_rows * k, n_experts, first.experts.width, first.experts.products, first.experts.weights)
+        size = Size(n_experts, first.experts.width, first.experts.products, first.experts.weights)
         places = dict.fromkeys(names, n_rows * k) | {"padded": room * n_experts, "dense": n_rows * n_experts}
         for training in (True, False):
             rounds = 5 if n_rows * k * width * hidden > 5e7 else 11
@@ -66,11 +66,12 @@ def cases(n_threads: int, grid: dict[str, Any]) -> list[Case]:
 
 
 def touched(case: Case, name: str) -> np.ndarray:
-    """What each price is multiplied with: the terms of ``choose.microseconds``, one by one."""
-    from skmoe.neural.dispatch.choose import Price, microseconds
+    """What each price is multiplied with, one by one."""
+    from skmoe.neural.dispatch.choose import Price, cost
 
-    one = np.eye(len(Price._fields))
-    return np.array([microseconds(Price(*row), case.size, case.places[name], case.n_threads) for row in one])
+    n_rows, *_, k = case.shape
+    ones = [cost(Price(*row), case.size, case.n_threads) for row in np.eye(len(Price._fields))]
+    return np.array([one.of(n_rows * k, case.places[name]) for one in ones])
 
 
 def fitted(found: list[Case], name: str, training: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ proportions count, so one table serves many processors, where "auto" may miss th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -28,16 +29,16 @@ class Price(NamedTuple):
 
 #: Measured on two cores of an Intel Xeon (Sapphire Rapids), torch 2.13, float32, one and two threads.
 PREDICT = {
-    "loop": Price(462, 10.9, 192, 0.709, 14.8, 261),
-    "grouped": Price(382, 5.62, 183, 0.787, 14.4, 232),
-    "padded": Price(397, 1.14, 133, 0.911, 8.95, 273),
-    "dense": Price(228, 0, 165, 0.377, 12.0, 131),
+    "loop": Price(436, 10.8, 187, 0.720, 15.5, 241),
+    "grouped": Price(437, 5.96, 183, 0.901, 15.5, 248),
+    "padded": Price(415, 1.39, 123, 1.06, 9.0, 288),
+    "dense": Price(237, 0, 176, 0.397, 12.8, 100),
 }
 TRAIN = {
-    "loop": Price(1260, 31.0, 244, 2.31, 40.0, 1230),
-    "grouped": Price(913, 14.8, 189, 3.84, 36.9, 1110),
-    "padded": Price(875, 1.59, 128, 2.12, 30.9, 1150),
-    "dense": Price(545, 0, 233, 1.53, 37.4, 552),
+    "loop": Price(1230, 29.8, 237, 2.18, 42.9, 1270),
+    "grouped": Price(1100, 15.1, 220, 2.23, 42.4, 1190),
+    "padded": Price(864, 1.98, 121, 2.38, 32.2, 1190),
+    "dense": Price(548, 0, 239, 1.65, 38.5, 535),
 }
 
 #: Two threads do this power of two times the work of one.
@@ -45,25 +46,42 @@ _SHARED = 0.85
 
 
 class Size(NamedTuple):
-    """What decides how much there is to do: rows, choices, experts, and of one expert numbers, products and weights."""
+    """What decides how much there is to do, of a layer: experts, and of one expert numbers, products and weights."""
 
-    n_rows: int
-    n_choices: int
     n_experts: int
     width: int
     products: int
     weights: int
 
 
-def microseconds(price: Price, size: Size, places: int, n_threads: int) -> float:
-    """What computing so many places costs."""
-    shared = (
-        price.thousand_rows * size.n_choices / 1e3
-        + price.thousand_numbers_moved * places * size.width / 1e3
-        + price.million_products * places * size.products / 1e6
-        + price.million_weights * size.n_experts * size.weights / 1e6
+class Cost(NamedTuple):
+    """Microseconds that a layer costs once, for every choice, and for every place where an expert is computed."""
+
+    once: float
+    choice: float
+    place: float
+
+    def of(self, n_choices: int, places: int) -> float:
+        """All together."""
+        return self.once + self.choice * n_choices + self.place * places
+
+
+def cost(price: Price, size: Size, n_threads: int) -> Cost:
+    """What computing a layer costs at a price."""
+    share = n_threads**-_SHARED
+    return Cost(
+        price.once
+        + price.expert * size.n_experts
+        + share * price.million_weights * size.n_experts * size.weights / 1e6,
+        share * price.thousand_rows / 1e3,
+        share * (price.thousand_numbers_moved * size.width / 1e3 + price.million_products * size.products / 1e6),
     )
-    return price.once + price.expert * size.n_experts + shared / n_threads**_SHARED
+
+
+@lru_cache(maxsize=256)
+def costs(size: Size, training: bool, n_threads: int) -> dict[str, Cost]:
+    """What computing a layer costs, by implementation."""
+    return {name: cost(price, size, n_threads) for name, price in (TRAIN if training else PREDICT).items()}
 
 
 def choose(x: Tensor, routing: Routing, experts: Any) -> str:
@@ -76,19 +94,19 @@ def choose(x: Tensor, routing: Routing, experts: Any) -> str:
         return "dense" if routing.k == routing.n_experts else "loop" if routing.capacity is None else "padded"
     if x.is_cuda:
         return _on_cuda(x, routing)
-    size = Size(len(x), routing.index.numel(), routing.n_experts, experts.width, experts.products, experts.weights)
-    return _cheapest(size, routing, training=torch.is_grad_enabled(), n_threads=torch.get_num_threads())
+    size = Size(routing.n_experts, experts.width, experts.products, experts.weights)
+    return _cheapest(costs(size, torch.is_grad_enabled(), torch.get_num_threads()), len(x), routing)
 
 
-def _cheapest(size: Size, routing: Routing, *, training: bool, n_threads: int) -> str:
-    prices = TRAIN if training else PREDICT
-    places = dict.fromkeys(prices, size.n_choices) | {"dense": size.n_rows * size.n_experts}
-    cost = {name: microseconds(price, size, places[name], n_threads) for name, price in prices.items()}
-    best = min(cost, key=cost.__getitem__)
+def _cheapest(by_name: dict[str, Cost], n_rows: int, routing: Routing) -> str:
+    n_choices = routing.index.numel()
+    total = {name: each.of(n_choices, n_choices) for name, each in by_name.items()}
+    total["dense"] = by_name["dense"].of(n_choices, n_rows * routing.n_experts)
+    best = min(total, key=total.__getitem__)
     if best == "padded":  # which has as many places for every expert as the most wanted one needs: look how many
         room = routing.capacity if routing.capacity is not None else int(routing.counts().max())
-        cost[best] = microseconds(prices[best], size, room * size.n_experts, n_threads)
-        best = min(cost, key=cost.__getitem__)
+        total[best] = by_name[best].of(n_choices, room * routing.n_experts)
+        best = min(total, key=total.__getitem__)
     return best
 
 

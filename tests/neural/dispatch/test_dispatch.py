@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
 
 from skmoe.neural import MoELayer, Soft, TopK  # noqa: E402
-from skmoe.neural.dispatch.choose import PREDICT, TRAIN, Size, choose, microseconds  # noqa: E402
+from skmoe.neural.dispatch.choose import PREDICT, TRAIN, Size, choose, cost, costs  # noqa: E402
 from skmoe.neural.dispatch.layout import Batched, Grouped, Sorted  # noqa: E402
 from skmoe.neural.dispatch.places import combine, give_back, padded_places, sorted_places, take  # noqa: E402
 from skmoe.neural.dispatch.ragged import ragged_mm, ragged_outer, ragged_repeat, ragged_sum  # noqa: E402
@@ -111,14 +111,21 @@ def test_rows_go_to_their_places_and_answers_come_back(seed, room, drop):
     assert torch.autograd.gradgradcheck(whole, (x, weight))
 
 
-def size_of(layer, n_rows, k):
+def size_of(layer):
     experts = layer.experts
-    return Size(n_rows, n_rows * k, experts.n_experts, experts.width, experts.products, experts.weights)
+    return Size(experts.n_experts, experts.width, experts.products, experts.weights)
 
 
-def test_sizes_by_hand():
+def test_sizes_and_costs_by_hand():
     layer = MoELayer(10, 3, n_experts=4, hidden=(6,), activation="swiglu", router=TopK(k=2))
-    assert size_of(layer, 100, 2) == Size(100, 200, 4, 10 + 12 + 6 + 3, 10 * 12 + 6 * 3, 10 * 12 + 12 + 6 * 3 + 3)
+    size = size_of(layer)
+    assert size == Size(4, 10 + 12 + 6 + 3, 10 * 12 + 6 * 3, 10 * 12 + 12 + 6 * 3 + 3)
+    price = TRAIN["loop"]
+    once = price.once + 4 * price.expert + price.million_weights * 4 * 153 / 1e6
+    place = price.thousand_numbers_moved * 31 / 1e3 + price.million_products * 138 / 1e6
+    assert cost(price, size, 1).of(200, 300) == pytest.approx(once + 0.2 * price.thousand_rows + 300 * place)
+    shared = cost(price, size, 4)
+    assert shared.place == pytest.approx(place / 4**0.85)
 
 
 def test_the_cheapest_is_chosen():
@@ -127,15 +134,14 @@ def test_the_cheapest_is_chosen():
         x = torch.randn(n_rows, 64, generator=generator())
         layer(x)
         room = int(layer.routing.counts().max())
-        size = size_of(layer, n_rows, 2)
         places = {"loop": 2 * n_rows, "grouped": 2 * n_rows, "padded": room * 16, "dense": n_rows * 16}
-        for prices, learns in ((TRAIN, True), (PREDICT, False)):
+        for learns in (True, False):
             with torch.set_grad_enabled(learns):
                 chosen = choose(x, layer.routing, layer.experts)
-            cost = {
-                name: microseconds(price, size, places[name], torch.get_num_threads()) for name, price in prices.items()
-            }
-            assert cost[chosen] == min(cost.values())
+            by_name = costs(size_of(layer), learns, torch.get_num_threads())
+            assert by_name.keys() == (TRAIN if learns else PREDICT).keys()
+            total = {name: each.of(2 * n_rows, places[name]) for name, each in by_name.items()}
+            assert total[chosen] == min(total.values())
 
 
 def test_padding_is_not_chosen_where_all_want_one_expert():
