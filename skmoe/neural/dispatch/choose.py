@@ -1,8 +1,8 @@
 """Which implementation is fast where: what each would touch, times what that costs, as measured.
 
 ``python -m benchmarks.neural_prices`` measures the prices. Where they were measured, on 824 cases, the implementation
-they choose takes 1.01 times as long as the fastest in the mean, and more than 1.1 times in one of thirty. Only their
-proportions count, so one table serves many processors, where "auto" may miss the fastest by more.
+they choose takes 1.006 times as long as the fastest in the mean, and more than 1.1 times in one of a hundred. Only
+their proportions count, so one table serves many processors, where "auto" may miss the fastest by more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..routing import Routing
 
 
 class Price(NamedTuple):
-    """Microseconds, on one thread; all but the first two are shared out to threads."""
+    """Microseconds, on one thread; all but the first two are shared out evenly to threads."""
 
     once: float
     expert: float
@@ -29,20 +29,17 @@ class Price(NamedTuple):
 
 #: Measured on two cores of an Intel Xeon (Sapphire Rapids), torch 2.13, float32, one and two threads.
 PREDICT = {
-    "loop": Price(436, 10.8, 187, 0.720, 15.5, 241),
-    "grouped": Price(437, 5.96, 183, 0.901, 15.5, 248),
-    "padded": Price(415, 1.39, 123, 1.06, 9.0, 288),
-    "dense": Price(237, 0, 176, 0.397, 12.8, 100),
+    "loop": Price(488, 19.5, 159, 0.900, 10.1, 293),
+    "grouped": Price(586, 6.53, 156, 0.946, 19.8, 146),
+    "padded": Price(440, 0.739, 157, 0.948, 8.44, 252),
+    "dense": Price(183, 0, 184, 0.499, 12.3, 195),
 }
 TRAIN = {
-    "loop": Price(1230, 29.8, 237, 2.18, 42.9, 1270),
-    "grouped": Price(1100, 15.1, 220, 2.23, 42.4, 1190),
-    "padded": Price(864, 1.98, 121, 2.38, 32.2, 1190),
-    "dense": Price(548, 0, 239, 1.65, 38.5, 535),
+    "loop": Price(1200, 36.3, 182, 3.36, 35.3, 1350),
+    "grouped": Price(1330, 29.5, 56.8, 3.06, 28.0, 842),
+    "padded": Price(896, 1.54, 31.0, 2.99, 22.9, 1100),
+    "dense": Price(459, 0, 191, 2.08, 43.7, 445),
 }
-
-#: Two threads do this power of two times the work of one.
-_SHARED = 0.85
 
 
 class Size(NamedTuple):
@@ -68,13 +65,11 @@ class Cost(NamedTuple):
 
 def cost(price: Price, size: Size, n_threads: int) -> Cost:
     """What computing a layer costs at a price."""
-    share = n_threads**-_SHARED
+    n_weights = size.n_experts * size.weights
     return Cost(
-        price.once
-        + price.expert * size.n_experts
-        + share * price.million_weights * size.n_experts * size.weights / 1e6,
-        share * price.thousand_rows / 1e3,
-        share * (price.thousand_numbers_moved * size.width / 1e3 + price.million_products * size.products / 1e6),
+        price.once + price.expert * size.n_experts + price.million_weights * n_weights / 1e6 / n_threads,
+        price.thousand_rows / 1e3 / n_threads,
+        (price.thousand_numbers_moved * size.width / 1e3 + price.million_products * size.products / 1e6) / n_threads,
     )
 
 

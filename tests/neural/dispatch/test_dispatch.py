@@ -125,7 +125,7 @@ def test_sizes_and_costs_by_hand():
     place = price.thousand_numbers_moved * 31 / 1e3 + price.million_products * 138 / 1e6
     assert cost(price, size, 1).of(200, 300) == pytest.approx(once + 0.2 * price.thousand_rows + 300 * place)
     shared = cost(price, size, 4)
-    assert shared.place == pytest.approx(place / 4**0.85)
+    assert shared.place == pytest.approx(place / 4)
 
 
 def test_the_cheapest_is_chosen():
