@@ -131,8 +131,8 @@ def checked(logits: Tensor) -> Tensor:
 def largest(scores: Tensor, k: int) -> Tensor:
     """Numbers of the k largest scores of each row, (n_rows, k), the largest first; no gradient passes.
 
-    One or two are looked for one after the other on the processor: by ``max`` that takes a third of the time of ``topk``,
-    and half of that of ``argmax``.
+    One or two are looked for one after the other on the processor: by ``max`` that takes a third of the time of
+    ``topk``, and half of that of ``argmax``.
     """
     scores = scores.detach()
     if k > 2 or scores.is_cuda:
