@@ -32,6 +32,7 @@ PARTS = {
     "sparse": "benchmarks.sparse",
     "stream": "benchmarks.stream",
     "starting": "benchmarks.starting",
+    "neural": "benchmarks.neural",
 }
 
 

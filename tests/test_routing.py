@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from skmoe import routing
+from skmoe.exceptions import CollapseWarning
 
 LOG2, LOG3 = np.log(2), np.log(3)
 
@@ -88,6 +92,38 @@ def test_report(random):
     assert lines[0].split() == ["expert", "usage", "chosen"]
     assert [float(line.split()[1]) for line in lines[1:5]] == report.usage.round(3).tolist()
     assert f"{report.effective_experts:.2f} of 4" in lines[5]
+
+
+#: Routings, and what is said of them; None where nothing is to be said.
+COLLAPSES = {
+    "each row its own": (np.eye(3), None),
+    "one row": ([[0.7, 0.3]], None),
+    "a small expert of some rows": (np.repeat([[0.99, 0.01], [0.01, 0.99]], [99, 1], axis=0), None),
+    "one for all": (
+        [[0.995, 0.005], [0.996, 0.004]],
+        r"1 of 2 experts are hardly used \(1\): each has",
+    ),
+    "two idle": (np.eye(4)[[0, 1, 0]], r"2 of 4 experts are hardly used \(2, 3\)"),
+    "all rows nearly alike": ([[0.5, 0.5], [0.51, 0.49]], "Rows are divided nearly alike: a row tells 5e-05 nats"),
+    "all rows alike, by design": ([[0.7, 0.3]] * 5, None),
+    "a single expert": (np.ones((5, 1)), None),
+}
+
+
+@pytest.mark.parametrize("name", COLLAPSES)
+def test_collapse_is_told(name):
+    proba, sentence = COLLAPSES[name]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        report = routing.routing_report(np.array(proba))
+    if sentence is None:
+        assert caught == []
+        assert "hardly used" not in str(report)
+    else:
+        assert [w.category for w in caught] == [CollapseWarning]
+        assert re.match(sentence, str(caught[0].message))
+        assert caught[0].filename == __file__
+        assert ("hardly used" in str(report)) == bool(report.dead.size)
 
 
 def test_ties_go_to_the_first_expert():

@@ -6,7 +6,6 @@ Needs torch, which nothing else of skmoe loads: ``pip install "skmoe[neural]"``.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 #: Where each public name lives.
@@ -43,9 +42,13 @@ __all__ = list(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if find_spec("torch") is None:
-        raise ImportError(f'skmoe.neural.{name} needs torch, which is not installed: pip install "skmoe[neural]"')
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        message = f'skmoe.neural.{name} needs torch, which is not installed: pip install "skmoe[neural]"'
+        raise ImportError(message, name="torch") from error
 
 
 def __dir__() -> list[str]:

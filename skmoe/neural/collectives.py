@@ -1,7 +1,8 @@
-"""Sums over the processes that share a batch, and what their gradients are."""
+"""What processes that share a batch tell each other, and what its gradients are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,11 +35,6 @@ def all_sum(values: Tensor, group: ProcessGroup | None) -> Tensor:
     return values if group is None else _AllSum.apply(values, group)
 
 
-def all_mean(values: Tensor, group: ProcessGroup | None) -> Tensor:
-    """Mean over the processes of a group, with gradients."""
-    return values if group is None else all_sum(values, group) / dist.get_world_size(group)
-
-
 def all_max(value: Tensor, group: ProcessGroup | None) -> Tensor:
     """Largest value of the processes of a group, without gradients."""
     if group is None:
@@ -46,3 +42,43 @@ def all_max(value: Tensor, group: ProcessGroup | None) -> Tensor:
     value = value.detach().clone()
     dist.all_reduce(value, dist.ReduceOp.MAX, group=group)
     return value
+
+
+class _Exchange(torch.autograd.Function):
+    """Rows to the processes they are for; gradients go back the same way, times a constant."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, sent: Sequence[int], received: Sequence[int], group: ProcessGroup, back: float
+    ) -> Tensor:
+        ctx.sent, ctx.received, ctx.group, ctx.back = sent, received, group, back
+        arrived = rows.new_empty(sum(received), *rows.shape[1:])
+        dist.all_to_all_single(arrived, rows.contiguous(), list(received), list(sent), group=group)
+        return arrived
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple:
+        returned = _Exchange.apply(gradient, ctx.received, ctx.sent, ctx.group, 1.0)
+        return returned if ctx.back == 1 else ctx.back * returned, None, None, None, None
+
+
+def exchange(
+    rows: Tensor, sent: Sequence[int], received: Sequence[int], group: ProcessGroup, *, back: float = 1.0
+) -> Tensor:
+    """Send rows to every process of a group, and receive theirs, with gradients.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (sum(sent), ...)
+        Those for the first process, then those for the second, and so on.
+    sent, received : sequence of int
+        Rows to, and from, each process.
+    back : float, default=1.0
+        What gradients are multiplied with on their way back.
+
+    Returns
+    -------
+    Tensor of shape (sum(received), ...)
+        Those of the first process, then those of the second, and so on.
+    """
+    return _Exchange.apply(rows, sent, received, group, back)

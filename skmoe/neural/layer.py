@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,12 +12,14 @@ from torch.distributed import ProcessGroup
 
 from ..routing import RoutingReport, routing_report
 from .dispatch.choose import choose
-from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation
+from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation, SortedRows
+from .expert_parallel import ExpertParallel, check_shared_out, draw_local, keep_local
 from .experts.activations import Activation
 from .experts.activations import activation as activation_of
 from .experts.mlp import LOW_RANK, Answer, MLPExperts
 from .experts.modules import ModuleExperts
 from .experts.shared import SharedExperts
+from .offload import HostExperts, Resident, check_offload
 from .routers.protocol import Router
 from .routers.topk import TopK
 from .routing import Routing
@@ -67,7 +70,20 @@ class MoELayer(nn.Module):
         How experts are computed. All give the same results up to rounding; "auto" takes the one that was fastest in
         measurements for the shapes at hand.
     dp_group : torch.distributed.ProcessGroup or None, default=None
-        Processes that share out the rows of a batch. Losses and counts of choices then are those of all rows.
+        Processes that share out the rows of a batch. Losses and counts of choices then are those of all rows; average
+        gradients over processes, as DistributedDataParallel does. All processes call the layer, the losses and `update`
+        equally often. Capacities, and the choice of `ExpertChoice`, are of the rows of each process apart.
+    ep_group : torch.distributed.ProcessGroup or None, default=None
+        Processes that share out the experts: each holds ``n_experts`` divided by their number, has rows of its own, and
+        calls the layer when the others do. Given generators of the same seed they draw the parameters of one layer.
+        Gradients of ``layer.expert_parameters()`` are complete and not to be averaged; the others are, and with a loss
+        that is a mean over the rows of a process all are those of one process. ``state_dict()`` holds the experts that
+        are here: joined along the first axis, process by process, they are those of one layer.
+    offload : {"experts"} or None, default=None
+        For prediction: the experts stay in host memory, whatever device the layer is moved to, and are copied to it
+        when rows come for them. Results are those of ``impl="loop"``.
+    n_resident : int or None, default=None
+        With `offload`: experts that are on the device at a time, at least 1. Those used last stay there.
     generator : torch.Generator or None, default=None
         Source of the parameters, and of noise in training. None is torch's own.
 
@@ -77,11 +93,18 @@ class MoELayer(nn.Module):
         Of the last call. Holds its graph, so that losses have gradients; copies and pickles leave it out.
     router, experts, shared : torch.nn.Module
         What learns.
+    resident : Resident or None
+        With `offload`: ``resident.hits`` and ``resident.misses`` count visits to experts that were on the device, and
+        to those that had to be copied.
 
     Raises
     ------
     ValueError
         Where a setting makes no sense; at a call, where shapes disagree or logits are not finite.
+    RuntimeError
+        Where a layer with `offload` is called while gradients are recorded.
+    TypeError
+        Where a layer with a group is pickled; a copy shares the group.
 
     References
     ----------
@@ -119,19 +142,30 @@ class MoELayer(nn.Module):
         experts: Sequence[nn.Module] | None = None,
         impl: str = "auto",
         dp_group: ProcessGroup | None = None,
+        ep_group: ProcessGroup | None = None,
+        offload: str | None = None,
+        n_resident: int | None = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
         d_out = d_in if d_out is None else d_out
         n_experts = n_experts if experts is None else len(experts)
         _check(d_in, d_out, n_experts, hidden, n_shared, rank, rank_form)
+        check_offload(offload, n_resident, own=experts is not None, rank=rank, shared_out=ep_group is not None)
+        if ep_group is not None:
+            check_shared_out(n_experts, ep_group, own=experts is not None, rank=rank)
         self.d_in, self.d_out, self.n_experts = d_in, d_out, n_experts
         kind = activation_of(activation)
-        if experts is None:
-            drawn: dict[str, Any] = {"bias": bias, "rank": rank, "rank_form": rank_form, "generator": generator}
-            self.experts: Any = MLPExperts(n_experts, d_in, hidden, d_out, kind, **drawn)
+        drawn: dict[str, Any] = {"bias": bias, "rank": rank, "rank_form": rank_form, "generator": generator}
+        if experts is not None:
+            self.experts: Any = ModuleExperts(experts, d_out)
+        elif n_resident is not None:
+            self.experts = HostExperts(n_experts, d_in, hidden, d_out, kind, n_resident=n_resident, **drawn)
         else:
-            self.experts = ModuleExperts(experts, d_out)
+            self.experts = MLPExperts(n_experts, d_in, hidden, d_out, kind, **drawn)
+        self.ep_group = ep_group
+        if ep_group is not None:
+            keep_local(self.experts, ep_group)
         self.impl = _checked_impl(impl, self.experts.implementations)
         self.shared: Any = None
         if n_shared:
@@ -140,6 +174,7 @@ class MoELayer(nn.Module):
             self.shared = SharedExperts(*shape, bias=bias, gate=shared_gate, generator=generator)
         self.router: Any = router.module(d_in, n_experts, d_hidden=self.experts.d_hidden, generator=generator)
         self.router.reset_parameters(generator)
+        _check_reading(self.router, ep_group=ep_group, offload=offload)
         self._share_rows(dp_group)
         self.routing: Routing | None = None
 
@@ -150,9 +185,26 @@ class MoELayer(nn.Module):
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw all parameters anew."""
-        for part in (self.experts, self.shared, self.router):
+        if self.ep_group is None:
+            self.experts.reset_parameters(generator)
+        else:
+            draw_local(self.experts, self.ep_group, generator)
+        for part in (self.shared, self.router):
             if part is not None:
                 part.reset_parameters(generator)
+
+    def expert_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters of the experts that rows are sent to; with `ep_group` those that no other process has.
+
+        DistributedDataParallel must not touch these: give it their names (see its static method
+        ``_set_params_and_buffers_to_ignore_for_model``) before it wraps the model.
+        """
+        yield from self.experts.parameters()
+
+    @property
+    def resident(self) -> Resident | None:
+        """Which experts are on the device, with `offload`."""
+        return getattr(self.experts, "resident", None)
 
     def forward(self, x: Tensor, *context: Any, task: Tensor | None = None) -> Tensor:
         """Mix the answers of the experts.
@@ -218,6 +270,12 @@ class MoELayer(nn.Module):
         return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
 
     def _implementation(self, rows: Tensor, routing: Routing) -> Implementation:
+        return self._local(rows, routing) if self.ep_group is None else ExpertParallel(self.ep_group, self._local)
+
+    def _local(self, rows: Tensor, routing: Routing) -> Implementation:
+        """The implementation for rows and the experts of this process."""
+        if self.resident is not None:
+            return SortedRows(self.experts.layout)
         return IMPLEMENTATIONS[choose(rows, routing, self.experts) if self.impl == "auto" else self.impl]
 
     def update(self) -> None:
@@ -266,6 +324,20 @@ class MoELayer(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "routing": None}  # tensors with a history cannot be copied
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        memo |= {id(group): group for group in (self.dp_group, self.ep_group)}  # processes are not copied
+        memo[id(self)] = same = self.__class__.__new__(self.__class__)
+        same.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return same
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.dp_group is not None or self.ep_group is not None:
+            raise TypeError(
+                "A MoELayer with dp_group or ep_group cannot be pickled: its processes exist here only. Save "
+                "layer.state_dict() and load it into a layer made where it is needed."
+            )
+        return super().__reduce_ex__(protocol)
+
     def extra_repr(self) -> str:
         return f"d_in={self.d_in}, d_out={self.d_out}, n_experts={self.n_experts}, impl={self.impl!r}"
 
@@ -282,6 +354,16 @@ def _check(
             raise ValueError(f"{name} must be at least {smallest}, got {value!r}.")
     if rank_form not in LOW_RANK:
         raise ValueError(f"rank_form must be one of {tuple(LOW_RANK)}, got {rank_form!r}.")
+
+
+def _check_reading(router: Any, **given: Any) -> None:
+    """Refuse settings under which no router can see all experts."""
+    for setting, value in given.items():
+        if value is not None and router.reads_experts:
+            raise ValueError(
+                f"{setting} does not go with a router that sees the answers of all experts before it routes: they are "
+                f"not all here. Use another router, or leave {setting} out."
+            )
 
 
 def _checked_impl(impl: str, possible: tuple[str, ...]) -> str:

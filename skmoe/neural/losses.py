@@ -87,8 +87,8 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     .. math:: L = E \\sum_e f_e P_e, \\qquad f_e = \\text{share of the choices}, \\quad P_e = \\frac1T \\sum_t p_{te}
 
     1 where all experts are chosen alike and as probable; gradients pass through P alone. Choices are counted before any
-    are dropped. Papers add it times 0.01. Mixtral in transformers does not divide by the choices of a row, and its loss
-    is k times this one.
+    are dropped for want of room. Papers add it times 0.01. Mixtral in transformers does not divide by the choices of a
+    row, and its loss is k times this one.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     >>> round(balance_loss(layer.routing).item(), 6)
     1.0
     """
-    index = routing.index[..., :1] if first_choice else routing.index
-    one = torch.ones((), dtype=routing.proba.dtype, device=index.device).expand(index.shape)
-    counts = _per_expert(routing, torch.zeros_like(routing.proba).scatter_add(-1, index, one))
+    wanted = routing.wanted().to(routing.proba.dtype)
+    index, wanted = (routing.index[..., :1], wanted[..., :1]) if first_choice else (routing.index, wanted)
+    counts = _per_expert(routing, torch.zeros_like(routing.proba).scatter_add(-1, index, wanted))
     proba = _per_expert(routing, routing.proba)
     return routing.n_experts * (counts / counts.sum()) @ (proba / proba.detach().sum())
 
@@ -223,7 +223,8 @@ def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> T
         usage = _per_expert(routing, proba)
         return _mean(routing, _entropy(proba)) - _entropy(usage / usage.sum())
     else:
-        n_groups = int(all_max(groups.max() + 1, routing.group))
+        largest = groups.max() if len(groups) else groups.new_tensor(-1)
+        n_groups = int(all_max(largest, routing.group)) + 1
         joint = all_sum(proba.new_zeros(n_groups, routing.n_experts).index_add(0, groups, proba), routing.group)
     joint = joint / joint.sum()
     return _entropy(joint.flatten()) - _entropy(joint.sum(0)) - _entropy(joint.sum(1))

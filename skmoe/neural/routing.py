@@ -79,6 +79,10 @@ class Routing(NamedTuple):
         """Choices that are not dropped, (..., k), bool."""
         return torch.ones_like(self.index, dtype=torch.bool) if self.dropped is None else ~self.dropped
 
+    def wanted(self) -> Tensor:
+        """Choices that were made, (..., k), bool: those too that were dropped for want of room, but no empty slots."""
+        return self.carried_out() if self.capacity is None else torch.ones_like(self.index, dtype=torch.bool)
+
     def chosen(self) -> Tensor:
         """1 for the experts that a row goes to, else 0, (..., n_experts)."""
         return torch.zeros_like(self.proba).scatter_add(-1, self.index, self.carried_out().to(self.proba.dtype))
@@ -124,4 +128,5 @@ def stacked(routings: Sequence[Routing]) -> Routing:
         name: None if any(values is None for values in column) else torch.stack(column, 1)
         for name, column in columns.items()
     }
-    return Routing(**together)
+    rooms = [part.capacity for part in parts if part.capacity is not None]
+    return Routing(**together, capacity=sum(rooms) if len(rooms) == len(parts) else None)

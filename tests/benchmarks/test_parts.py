@@ -153,3 +153,26 @@ def test_a_process_that_takes_too_long_or_fails_says_so():
         answered("benchmarks.peers", limit=0)
     with pytest.raises(RuntimeError, match=r"No module named benchmarks\.nothing"):
         answered("benchmarks.nothing")
+
+
+def test_expert_layers_are_measured(capsys):
+    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+    n_threads = torch.get_num_threads()
+    try:
+        main(["neural", "--quick"])
+    finally:
+        torch.set_num_threads(n_threads)
+    found = capsys.readouterr().out
+    assert "| training | loop over experts |" in found
+    assert "nan" not in found
+
+
+def test_what_expert_layers_are_measured_beside_gives_the_same():
+    torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+    from benchmarks import neural
+
+    shape = (64, 16, 24, 4, 2)
+    x, made = neural.layers(shape, ("loop",))
+    torch.testing.assert_close(neural.loop_over_experts(made["loop"])(x), made["loop"](x))
+    products = sum(p.numel() for p in neural.perceptron(shape).parameters() if p.dim() == 2)
+    assert products == 2 * made["loop"].experts.products

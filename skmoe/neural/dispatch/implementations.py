@@ -32,7 +32,7 @@ class Implementation(Protocol):
         """Answers to a row, (n_rows, k, d_out); 0 where dropped."""
 
 
-class _Placed(ABC):
+class Placed(ABC):
     """Implementations that give every choice a place, and compute experts there."""
 
     @abstractmethod
@@ -47,7 +47,7 @@ class _Placed(ABC):
 
     def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
         answer, places = self._answered(_per_gate(x, routing), routing.flattened(), experts)
-        return give_back(answer, routing.index.shape, places)
+        return give_back(answer, places).unflatten(0, routing.index.shape[:-1])
 
 
 def _per_gate(x: Tensor, routing: Routing) -> Tensor:
@@ -56,7 +56,7 @@ def _per_gate(x: Tensor, routing: Routing) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SortedRows(_Placed):
+class SortedRows(Placed):
     """Rows sorted by expert: ``"loop"`` multiplies them expert by expert, ``"grouped"`` by ``grouped_mm``."""
 
     layout: Callable[[Tensor, Tensor, Tensor], Layout] = Sorted
@@ -68,7 +68,7 @@ class SortedRows(_Placed):
 
 
 @dataclass(frozen=True)
-class PaddedRows(_Placed):
+class PaddedRows(Placed):
     """As many places for every expert, ``"padded"``: matrix products of all experts are one batch.
 
     Shapes are static where the router has a capacity.

@@ -46,7 +46,7 @@ class Sorted(Layout):
     origin: Tensor
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x, weight, bias = _cast(x, weight, bias)
+        x, weight, bias = cast(x, weight, bias)
         return ragged_mm(x, weight, bias, self.counts)
 
     def rows(self, vectors: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Grouped(Sorted):
     """
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x, weight, bias = _cast(x, weight, bias)
+        x, weight, bias = cast(x, weight, bias)
         if x.dtype not in _GROUPED_TYPES:
             return ragged_mm(x, weight, bias, self.counts)
         d_out, unit = weight.shape[2], _GROUPED_BYTES // x.element_size()
@@ -82,7 +82,7 @@ class Batched(Layout):
         return vectors[:, None]
 
 
-def _cast(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+def cast(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
     """In the type of autocast, where it is on: it does not know these products."""
     if not torch.is_autocast_enabled(x.device.type):
         return x, weight, bias

@@ -11,21 +11,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 
 @torch.library.custom_op("skmoe::ragged_mm", mutates_args=())
 def ragged_mm(x: Tensor, weight: Tensor, bias: Tensor | None, counts: Tensor) -> Tensor:
     """Rows (n_rows, d_in) times the matrix of their expert (n_experts, d_in, d_out), plus its bias."""
-    out, n_rows = x.new_empty(x.shape[0], weight.shape[2]), counts.tolist()
-    parts = zip(x.split(n_rows), weight.unbind(0), out.split(n_rows), strict=True)
+    n_rows = counts.tolist()
     if bias is None:
-        for rows, matrix, product in parts:
-            if len(rows):
-                torch.mm(rows, matrix, out=product)
-    else:
-        for (rows, matrix, product), constant in zip(parts, bias.unbind(0), strict=True):
-            if len(rows):
-                torch.addmm(constant, rows, matrix, out=product)
+        out = x.new_empty(x.shape[0], weight.shape[2])
+    else:  # all biases at once, to which products are added: a copy for every expert would take longer
+        out = bias.repeat_interleave(counts, dim=0, output_size=x.shape[0])
+    for rows, matrix, product in zip(x.split(n_rows), weight.unbind(0), out.split(n_rows), strict=True):
+        if not len(rows):
+            continue
+        if bias is None:
+            torch.mm(rows, matrix, out=product)
+        else:
+            product.addmm_(rows, matrix)
     return out
 
 
@@ -45,10 +48,8 @@ def ragged_outer(x: Tensor, y: Tensor, counts: Tensor) -> Tensor:
 @torch.library.custom_op("skmoe::ragged_sum", mutates_args=())
 def ragged_sum(x: Tensor, counts: Tensor) -> Tensor:
     """Sums over the rows of every expert of x (n_rows, a), (n_experts, a)."""
-    out = x.new_empty(len(counts), x.shape[1])
-    for rows, total in zip(x.split(counts.tolist()), out.unbind(0), strict=True):
-        torch.sum(rows, 0, out=total)
-    return out
+    numbers = torch.arange(len(x), device=x.device)
+    return embedding_bag(numbers, x, counts.cumsum(0) - counts, mode="sum")
 
 
 @ragged_mm.register_fake

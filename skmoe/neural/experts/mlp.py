@@ -31,7 +31,7 @@ class MLPExperts(nn.Module):
     """
 
     #: Implementations that can compute these experts.
-    implementations = ("loop", "grouped", "padded", "dense")
+    implementations: tuple[str, ...] = ("loop", "grouped", "padded", "dense")
 
     def __init__(
         self,

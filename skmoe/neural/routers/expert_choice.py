@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from ..collectives import all_mean
+from ..collectives import all_sum
 from ..routing import Routing
 from .capacity import capacity
 from .protocol import LinearGate, Router, RouterModule, check_positive
@@ -102,9 +102,14 @@ class ExpertChoiceRouter(RouterModule):
         """Rows of each expert (n_rows, n_experts), bool; thresholds follow."""
         n_rows, n_experts = proba.shape
         best = proba.topk(capacity(self.record.capacity_factor, 1, n_rows, n_experts), dim=0)
-        if n_rows:
-            stays = torch.where(self.n_batches > 0, self.record.momentum, 0.0).to(self.threshold)
-            last = all_mean(best.values[-1], self.group)
-            self.threshold.copy_(stays * self.threshold + (1 - stays) * last)
-            self.n_batches += 1
+        self._follow(best.values[-1:])
         return torch.zeros_like(proba, dtype=torch.bool).scatter_(0, best.indices, True)
+
+    def _follow(self, last: Tensor) -> None:
+        """Move thresholds by the last probabilities taken, (1, n_experts), in the mean over processes with rows."""
+        n_processes = all_sum(last.new_tensor(len(last)), self.group)
+        last = all_sum(last.sum(0), self.group) / n_processes
+        stays = torch.where(self.n_batches > 0, self.record.momentum, 0.0).to(self.threshold)
+        moved = stays * self.threshold + (1 - stays) * last
+        self.threshold.copy_(torch.where(n_processes > 0, moved, self.threshold))
+        self.n_batches += n_processes > 0

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from .. import noise
 from ..routing import Routing
-from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive
+from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive, largest
 
 #: Smallest deviation of learned noise, in logits (Shazeer et al. 2017, their code).
 LEAST_NOISE = 1e-2
@@ -103,7 +103,7 @@ class NoisyTopKRouter(RouterModule):
             std = self._std(x, logits)
             noisy = logits + noise.normal(logits, self.generator) * std
             chance = chance_of_choice(logits, noisy, std, self.record.k)
-        index = noisy.detach().topk(self.record.k).indices
+        index = largest(noisy, self.record.k)
         weight = noisy.gather(-1, index).softmax(-1)
         return Routing(index, weight, logits.softmax(-1), logits, chance=chance)
 

@@ -128,6 +128,20 @@ def checked(logits: Tensor) -> Tensor:
     return logits
 
 
+def largest(scores: Tensor, k: int) -> Tensor:
+    """Numbers of the k largest scores of each row, (n_rows, k), the largest first; no gradient passes.
+
+    One or two are looked for one after the other on the processor, which takes half as long as ``topk`` there.
+    """
+    scores = scores.detach()
+    if k > 2 or scores.is_cuda:
+        return scores.topk(k, dim=-1).indices
+    first = scores.argmax(-1, keepdim=True)
+    if k == 1:
+        return first
+    return torch.cat([first, scores.scatter(-1, first, -torch.inf).argmax(-1, keepdim=True)], dim=-1)
+
+
 def check_choice(name: str, k: int, n_experts: int) -> None:
     """Refuse to choose more experts than there are."""
     if k > n_experts:

@@ -12,7 +12,7 @@ from .. import noise
 from ..collectives import all_sum
 from ..routing import Routing, tally
 from .capacity import capacity, check_capacity, over_capacity
-from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive
+from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive, largest
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,8 @@ class TopKRouter(RouterModule):
     """The module of `TopK`, in steps that others change: logits, scores, choice, weights, what is dropped."""
 
     balance_bias: Tensor
+    #: Choices of each expert since the last update, whole numbers. No buffer: DistributedDataParallel would overwrite
+    #: those of all processes but the first, and half precision cannot count.
     n_chosen: Tensor
 
     def __init__(self, record: TopK, d_in: int, n_experts: int, generator: Generator | None) -> None:
@@ -144,7 +146,7 @@ class TopKRouter(RouterModule):
         self.gate = LinearGate(d_in, n_experts, bias=record.bias)
         if record.bias_rate:
             self.register_buffer("balance_bias", torch.zeros(n_experts))
-            self.register_buffer("n_chosen", torch.zeros(n_experts), persistent=False)
+            self.n_chosen = torch.zeros(n_experts, dtype=torch.int64)
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
@@ -159,7 +161,7 @@ class TopKRouter(RouterModule):
         if dropped is not None:
             weight = weight.masked_fill(dropped, 0.0)
         if self.training and self.record.bias_rate:
-            self.n_chosen += tally(index, logits.shape[-1])
+            self._counted(index.device).add_(tally(index, logits.shape[-1]))
         proba = score if self.record.score == "softmax" else score / score.sum(-1, keepdim=True)
         return Routing(index, weight, proba, logits, dropped, room)
 
@@ -170,7 +172,7 @@ class TopKRouter(RouterModule):
 
     def _choice(self, score: Tensor) -> Tensor:
         """Experts of each row (n_rows, k), best first; no gradient passes."""
-        record, score = self.record, score.detach()
+        record = self.record
         if record.bias_rate:
             score = score + self.balance_bias.to(score.dtype)
         if record.groups_kept is not None and record.groups_kept < record.n_groups:
@@ -178,7 +180,7 @@ class TopKRouter(RouterModule):
             best = grouped.topk(min(2, grouped.shape[-1]), dim=-1).values.sum(-1).topk(record.groups_kept).indices
             closed = torch.ones_like(grouped[..., 0], dtype=torch.bool).scatter_(-1, best, False)
             score = grouped.masked_fill(closed[..., None], -torch.inf).flatten(-2)
-        return score.topk(record.k).indices
+        return largest(score, record.k)
 
     def _weight(self, logits: Tensor, score: Tensor, index: Tensor) -> Tensor:
         if self.record.renormalize and self.record.score == "softmax":
@@ -206,6 +208,13 @@ class TopKRouter(RouterModule):
     def update(self) -> None:
         """Move the balance bias by the choices since the last update, of all processes."""
         if self.record.bias_rate:
-            counts = all_sum(self.n_chosen, self.group)
-            self.balance_bias += self.record.bias_rate * torch.sign(counts.mean() - counts)
+            counts = all_sum(self._counted(self.balance_bias.device), self.group)
+            rises = torch.sign(counts.sum() - len(counts) * counts)
+            self.balance_bias += self.record.bias_rate * rises.to(self.balance_bias.dtype)
             self.n_chosen.zero_()
+
+    def _counted(self, device: torch.device) -> Tensor:
+        """``n_chosen`` where it is needed."""
+        if self.n_chosen.device != device:
+            self.n_chosen = torch.zeros_like(self.n_chosen, device=device)
+        return self.n_chosen

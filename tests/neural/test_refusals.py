@@ -1,0 +1,180 @@
+"""What a layer refuses, and what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+
+from battery import ROUTERS, generator, layer_of, rows  # noqa: E402
+
+from skmoe.neural import (  # noqa: E402
+    Attentive,
+    ExpertChoice,
+    GShard,
+    Gumbel,
+    Hierarchical,
+    MoELayer,
+    MultiTask,
+    NoisyTopK,
+    Soft,
+    Switch,
+    TopK,
+    load_loss,
+)
+
+SETTINGS = {
+    r"TopK\(k=9\) chooses 9 experts of 8: expected at most n_experts=8": {"router": TopK(k=9)},
+    r"NoisyTopK\(k=9\) chooses 9 experts of 8": {"router": NoisyTopK(k=9)},
+    r"GShard chooses 2 experts of 1": {"router": GShard(), "n_experts": 1},
+    r"n_experts=8 is no multiple of n_groups=3": {"router": TopK(n_groups=3)},
+    r"groups_kept=1 of 4 groups, which hold 2 experts": {"router": TopK(k=3, n_groups=4, groups_kept=1)},
+    r"tree=\(2, 3\) of Soft has 6 leaves and the layer has n_experts=8": {"router": Soft(tree=(2, 3))},
+    r"n_experts=8 is no multiple of n_groups=5": {"router": Hierarchical(n_groups=5)},
+    r"Attentive reads the last hidden layer of the experts": {"router": Attentive(), "hidden": ()},
+    r"Attentive cannot be the router of a task": {"router": MultiTask(router=Attentive())},
+    r"n_experts must be at least 1, got 0": {"n_experts": 0},
+    r"hidden\[1\] must be at least 1, got 0": {"hidden": (4, 0)},
+    r"rank must be at least 1, got 0": {"rank": 0},
+    r"rank_form must be one of \('added', 'scaled'\), got 'lora'": {"rank": 1, "rank_form": "lora"},
+    r"n_shared must be at least 0, got -1": {"n_shared": -1},
+    r"activation must be one of .*'swiglu'.*, got 'silu'": {"activation": "silu"},
+    r"impl must be 'auto' or, of these experts, one of .*'grouped'.*; got 'triton'": {"impl": "triton"},
+    r"one of \('loop',\); got 'dense'": {"experts": [torch.nn.Linear(3, 3)] * 2, "impl": "dense"},
+}
+
+
+@pytest.mark.parametrize("message", SETTINGS)
+def test_settings_of_a_layer(message):
+    with pytest.raises(ValueError, match=message):
+        MoELayer(3, **SETTINGS[message])
+
+
+RECORDS = {
+    "capacity_factor must be above 0, got 0: a capacity of zero drops every row": lambda: TopK(capacity_factor=0),
+    "capacity_factor must be above 0, got -1": lambda: Switch(capacity_factor=-1),
+    "capacity_factor must be above 0, got 0.0": lambda: GShard(capacity_factor=0.0),
+    "capacity_factor must be above 0, got 0,": lambda: ExpertChoice(capacity_factor=(0,)[0]),
+    "capacity_policy must be one of": lambda: TopK(capacity_policy="random"),
+    "min_capacity must be at least 1, got 0": lambda: Switch(min_capacity=0),
+    "k must be above 0, got 0": lambda: TopK(k=0),
+    "score must be 'softmax' or 'sigmoid', got 'tanh'": lambda: TopK(score="tanh"),
+    "bias_rate must be at least 0, got -0.1": lambda: TopK(bias_rate=-0.1),
+    r"jitter must be in \[0, 1\), got 1": lambda: TopK(jitter=1.0),
+    "groups_kept=3 is more than n_groups=2": lambda: TopK(n_groups=2, groups_kept=3),
+    "temperature must be above 0, got 0": lambda: Soft(temperature=0),
+    "temperature must be above 0, got -1": lambda: Gumbel(temperature=-1),
+    "n_samples must be above 0, got 0": lambda: Gumbel(n_samples=0),
+    "noise_std must be above 0, got 0.0": lambda: NoisyTopK(noise_std=0.0),
+    r"momentum must be in \[0, 1\), got 1": lambda: ExpertChoice(momentum=1),
+    "n_tasks must be above 0, got 0": lambda: MultiTask(n_tasks=0),
+}
+
+
+@pytest.mark.parametrize("message", RECORDS)
+def test_settings_of_a_router(message):
+    with pytest.raises(ValueError, match=message.rstrip(",")):
+        RECORDS[message]()
+
+
+@pytest.mark.parametrize("shape", [(4,), (7, 4), (2, 3, 6), ()])
+def test_columns_that_are_not_there(shape):
+    with pytest.raises(ValueError, match=r"d_in=5\) got a tensor of shape .*: expected 5 columns in the last axis"):
+        layer_of()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("router", ROUTERS)
+def test_logits_that_are_no_numbers(router, bad):
+    layer = layer_of(router).eval()
+    x = rows(10)
+    x[6, 2] = bad
+    with pytest.raises(ValueError, match=r"The logit of expert \d is (nan|inf|-inf) in row 6 .*Look for NaN"):
+        layer(x)
+
+
+def test_the_expert_with_the_bad_logit_is_named():
+    layer = layer_of("topk")
+    with torch.no_grad():
+        layer.router.gate.bias[3] = float("nan")
+    with pytest.raises(ValueError, match=r"The logit of expert 3 is nan in row 0 \(one of 10 such logits\)"):
+        layer(rows(10))
+
+
+def test_a_large_sum_of_logits_is_no_error():
+    layer = layer_of(Soft(), dtype=torch.float32)
+    with torch.no_grad():
+        layer.router.gate.bias.fill_(3e38)  # the sum over rows and experts is infinite, no logit is
+    assert bool(torch.isfinite(layer(rows(10, dtype=torch.float32))).all())
+
+
+def test_a_task_that_is_not_there():
+    layer = layer_of("mmoe")
+    with pytest.raises(ValueError, match="task holds 3: expected numbers from 0 to n_tasks - 1 = 2"):
+        layer(rows(4), task=torch.tensor([0, 1, 2, 3]))
+    with pytest.raises(ValueError, match=r"int64 tensor of shape \(4,\), one task a row; got torch.float32 of shape"):
+        layer(rows(4), task=torch.zeros(4))
+    with pytest.raises(ValueError, match=r"one task a row; got torch.int64 of shape \(3,\)"):
+        layer(rows(4), task=torch.zeros(3, dtype=torch.int64))
+
+
+def test_more_than_rows_for_experts_that_see_rows_alone():
+    with pytest.raises(TypeError, match="called with 1 more arguments than rows, which only experts of your own"):
+        layer_of()(rows(4), torch.eye(4))
+
+
+def test_experts_of_ones_own_that_answer_in_another_shape():
+    experts = [torch.nn.Linear(5, 2), torch.nn.Linear(5, 3)]
+    layer = MoELayer(5, 2, experts=experts, router=Soft(), generator=generator())
+    with pytest.raises(
+        ValueError, match=r"Expert 1 answered 4 rows with a tensor of shape \(4, 3\): expected \(4, 2\)"
+    ):
+        layer(torch.zeros(4, 5))
+
+
+@pytest.mark.parametrize("router", ["topk", "noisy"])
+def test_a_load_without_noise(router):
+    layer = layer_of(router).eval()
+    layer(rows())
+    with pytest.raises(ValueError, match="load_loss needs the chances of choice that NoisyTopK leaves in training"):
+        load_loss(layer.routing)
+
+
+def test_names_that_are_not_there():
+    import skmoe.neural
+
+    with pytest.raises(AttributeError, match=r"module 'skmoe.neural' has no attribute 'MoELayers'"):
+        _ = skmoe.neural.MoELayers
+    assert set(skmoe.neural.__all__) <= set(dir(skmoe.neural))
+    assert all(getattr(skmoe.neural, name).__name__ == name for name in skmoe.neural.__all__)
+
+
+WITHOUT_TORCH = """
+import sys
+class Missing:  # as where it is not installed
+    def find_spec(name, path, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Missing)
+import skmoe.neural
+for name in skmoe.neural.__all__:
+    try:
+        getattr(skmoe.neural, name)
+    except ImportError as error:
+        assert str(error) == f'skmoe.neural.{name} needs torch, which is not installed: pip install "skmoe[neural]"'
+    else:
+        raise AssertionError(name)
+try:
+    from skmoe.neural import MoELayer
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_torch_the_extra_is_named():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "skmoe[neural]"' in done.stdout
