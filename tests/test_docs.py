@@ -69,11 +69,13 @@ def test_readme_prints_what_the_quickstart_prints(capsys):
 @pytest.mark.filterwarnings("ignore:.*non-interactive:UserWarning")
 def test_examples_run(example, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
+    if "\nimport torch\n" in example.read_text(encoding="utf-8"):
+        pytest.importorskip("torch", reason="skmoe.neural needs torch")
     runpy.run_path(str(example), run_name="__main__")
     importlib.import_module("matplotlib.pyplot").close("all")
 
 
-@pytest.mark.parametrize("module", ["", "families", "gates", "experts", "datasets", "inspection", "scoring"])
+@pytest.mark.parametrize("module", ["", "families", "gates", "experts", "datasets", "inspection", "scoring", "neural"])
 def test_api_page_has_every_public_name(module):
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     path = f"skmoe.{module}".rstrip(".")

@@ -21,7 +21,7 @@ class TopK(Router):
 
     .. math::
         y = \\sum_{e \\in S} g_e f_e(x), \\quad S = \\mathrm{top}_k(s + b), \\quad
-        g_e = c \\, s_e / \\textstyle\\sum_{j \\in S} s_j, \\quad s = \\mathrm{softmax}(W x) \\text{ or } \\sigma(W x)
+        g_e = c \\, s_e / \\sum_{j \\in S} s_j, \\quad s = \\mathrm{softmax}(W x) \\text{ or } \\sigma(W x)
 
     As it stands it is the router of Mixtral; with ``score="sigmoid"``, ``bias_rate``, groups and shared experts of the
     layer it is that of DeepSeek-V3. The first choice when few of many experts are to be computed. With two to eight
