@@ -111,6 +111,13 @@ def test_rows_go_to_their_places_and_answers_come_back(seed, room, drop):
     assert torch.autograd.gradgradcheck(whole, (x, weight))
 
 
+def test_more_experts_than_sixteen_bits():
+    index = torch.tensor([[70_000, 3], [40_000, 70_000], [3, 32_768]])
+    places = sorted_places(index, 80_000, None)
+    assert places.choice.tolist() == [1, 4, 5, 2, 0, 3]
+    assert int(places.counts[70_000]) == 2
+
+
 def size_of(layer):
     experts = layer.experts
     return Size(experts.n_experts, experts.width, experts.products, experts.weights)
