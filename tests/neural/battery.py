@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import torch
+import pytest
 
-from skmoe.neural import (
+torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+
+from skmoe.neural import (  # noqa: E402
     Attentive,
     ExpertChoice,
     GShard,
