@@ -114,10 +114,10 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     >>> round(balance_loss(layer.routing).item(), 6)
     1.0
     """
-    wanted = routing.wanted().to(routing.proba.dtype)
+    wanted = routing.wanted().to(routing.probs.dtype)
     index, wanted = (routing.index[..., :1], wanted[..., :1]) if first_choice else (routing.index, wanted)
-    counts = _per_expert(routing, torch.zeros_like(routing.proba).scatter_add(-1, index, wanted))
-    proba = _per_expert(routing, routing.proba)
+    counts = _per_expert(routing, torch.zeros_like(routing.probs).scatter_add(-1, index, wanted))
+    proba = _per_expert(routing, routing.probs)
     return routing.n_experts * (counts / counts.sum()) @ (proba / proba.detach().sum())
 
 
@@ -178,7 +178,7 @@ def entropy_loss(routing: Routing) -> Tensor:
     >>> round(entropy_loss(layer.routing).item(), 6)  # log 4
     1.386294
     """
-    return _mean(routing, _entropy(routing.proba))
+    return _mean(routing, _entropy(routing.probs))
 
 
 def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> Tensor:
@@ -215,7 +215,7 @@ def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> T
     >>> abs(round(mutual_information_loss(layer.routing).item(), 6))
     0.0
     """
-    proba = routing.proba
+    proba = routing.probs
     groups = routing.task if groups is None else groups
     if proba.dim() == 3:  # a gate a task: the tasks are the groups
         joint = all_sum(proba.sum(0), routing.group)

@@ -28,7 +28,7 @@ class Routing(NamedTuple):
         Experts of a row, most preferred first where the router prefers.
     weight : Tensor of shape (..., k)
         What their outputs are multiplied with; 0 where `dropped`.
-    proba : Tensor of shape (..., n_experts)
+    probs : Tensor of shape (..., n_experts)
         Probabilities of all experts before any were chosen; rows sum to one. Scores that are not probabilities
         (sigmoid) are divided by their sum.
     logits : Tensor of shape (..., n_experts)
@@ -48,7 +48,7 @@ class Routing(NamedTuple):
 
     index: Tensor  # type: ignore[assignment]  # in the place of tuple.index
     weight: Tensor
-    proba: Tensor
+    probs: Tensor
     logits: Tensor
     dropped: Tensor | None = None
     capacity: int | None = None
@@ -59,7 +59,7 @@ class Routing(NamedTuple):
     @property
     def n_experts(self) -> int:
         """Number of experts to choose from."""
-        return self.proba.shape[-1]
+        return self.probs.shape[-1]
 
     @property
     def k(self) -> int:
@@ -68,7 +68,7 @@ class Routing(NamedTuple):
 
     def combine_weights(self) -> Tensor:
         """Weights by expert, (..., n_experts): 0 for experts that a row does not go to."""
-        zeros = torch.zeros_like(self.proba, dtype=self.weight.dtype)
+        zeros = torch.zeros_like(self.probs, dtype=self.weight.dtype)
         return zeros.scatter_add(-1, self.index, self.weight)
 
     def counts(self) -> Tensor:
@@ -85,7 +85,7 @@ class Routing(NamedTuple):
 
     def chosen(self) -> Tensor:
         """1 for the experts that a row goes to, else 0, (..., n_experts)."""
-        return torch.zeros_like(self.proba).scatter_add(-1, self.index, self.carried_out().to(self.proba.dtype))
+        return torch.zeros_like(self.probs).scatter_add(-1, self.index, self.carried_out().to(self.probs.dtype))
 
     def flattened(self) -> Routing:
         """The same with every gate of a row as a row of its own."""
@@ -115,7 +115,7 @@ class Routing(NamedTuple):
 
 
 #: What has an entry for every row, and where there are several gates a row, for every gate.
-_BY_ROW = ("index", "weight", "proba", "logits", "dropped", "chance")
+_BY_ROW = ("index", "weight", "probs", "logits", "dropped", "chance")
 
 
 def stacked(routings: Sequence[Routing]) -> Routing:

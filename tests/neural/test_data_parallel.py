@@ -89,7 +89,7 @@ def _losses(rank: int | None, dtype: torch.dtype) -> dict[str, Tensor]:
         answer = layer(x)
         error = (answer - (y if answer.dim() == 2 else y[:, None])).square().mean()
         values = {loss.__name__: loss(layer.routing) for loss in losses}
-        if layer.routing.proba.dim() == 2:
+        if layer.routing.probs.dim() == 2:
             values["of groups"] = mutual_information_loss(layer.routing, groups)
         (error + sum(values.values())).backward()
         gradients = {key: parameter.grad for key, parameter in layer.named_parameters()}

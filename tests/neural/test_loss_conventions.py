@@ -77,7 +77,7 @@ def test_z_loss_holds_logits_that_softmax_does_not_see(shift):
     routing = even(4, 2)
     moved = routing._replace(logits=routing.logits + shift)
     assert z_loss(moved).item() == pytest.approx((math.log(4) + shift) ** 2)
-    assert torch.equal(moved.logits.softmax(-1), routing.proba)
+    assert torch.equal(moved.logits.softmax(-1), routing.probs)
 
 
 @pytest.mark.parametrize(("n_tasks", "n_experts"), [(2, 2), (2, 6), (3, 6), (4, 4)])

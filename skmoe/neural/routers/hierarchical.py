@@ -101,7 +101,7 @@ class HierarchicalRouter(RouterModule):
             return values.gather(1, outer.index[..., None].expand(-1, -1, every.k))
 
         carried = taken(every.carried_out()) & outer.carried_out()[..., None]
-        proba = (outer.proba[..., None] * every.proba).flatten(1)
+        proba = (outer.probs[..., None] * every.probs).flatten(1)
         return Routing(
             (taken(every.index) + inner[0].n_experts * outer.index[..., None]).flatten(1),
             (outer.weight[..., None] * taken(every.weight)).flatten(1),

@@ -50,7 +50,7 @@ def rows(n=50, seed=5):
 def test_every_expert_takes_its_best_rows(factor):
     made = layer(ExpertChoice(capacity_factor=factor))
     made(rows(60))
-    weights, proba = made.routing.combine_weights(), made.routing.proba
+    weights, proba = made.routing.combine_weights(), made.routing.probs
     n_taken = math.ceil(factor * 60 / 6)
     for e in range(6):
         best = proba[:, e].topk(n_taken).indices
@@ -225,14 +225,14 @@ def test_information_of_tasks_and_of_groups():
     made = layer(MultiTask(n_tasks=2, router=Soft()))
     x, task = rows(40), torch.arange(40) % 2
     made(x, task=task)
-    proba = made.routing.proba.detach()
+    proba = made.routing.probs.detach()
     joint = torch.stack([proba[task == m].sum(0) for m in range(2)]) / 40
     independent = joint.sum(0) * joint.sum(1, keepdim=True)
     expected = -(joint * (joint / independent).log()).sum()
     torch.testing.assert_close(mutual_information_loss(made.routing).detach(), expected)
     torch.testing.assert_close(mutual_information_loss(made.routing._replace(task=None), task).detach(), expected)
     made(x)  # every row for every task
-    proba = made.routing.proba.detach()
+    proba = made.routing.probs.detach()
     joint = proba.sum(0) / proba.sum()
     independent = joint.sum(0) * joint.sum(1, keepdim=True)
     expected = -(joint * (joint / independent).log()).sum()

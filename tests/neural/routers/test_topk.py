@@ -55,7 +55,7 @@ def test_scores_and_scale(score, function, renormalize):
         chosen = scores[routing.index[t].numpy()]
         expected = 2.5 * (chosen / chosen.sum() if renormalize else chosen)
         np.testing.assert_allclose(routing.weight[t].detach().numpy(), expected, rtol=1e-12)
-        np.testing.assert_allclose(routing.proba[t].detach().numpy(), scores / scores.sum(), rtol=1e-12)
+        np.testing.assert_allclose(routing.probs[t].detach().numpy(), scores / scores.sum(), rtol=1e-12)
 
 
 def test_groups_by_hand():
@@ -158,7 +158,7 @@ def test_switch_drops_the_rows_that_come_last():
         assert bool(routing.dropped[mine[10:]].all())
     assert routing.drop_rate() == pytest.approx(float((counts - 10).clamp_min(0).sum()) / 60)
     # Counts of the loss are those before any were dropped.
-    share, proba = counts.double() / 60, routing.proba.mean(0)
+    share, proba = counts.double() / 60, routing.probs.mean(0)
     assert balance_loss(routing).item() == pytest.approx(float((6 * share @ proba).detach()))
     assert module.eval()(x).dropped is None
 
@@ -222,5 +222,5 @@ def test_gshard_serves_first_choices_first_and_counts_no_place_for_the_unused():
 def test_first_choices_are_counted_for_gshard():
     routing = router(GShard())(rows(70))
     first = torch.bincount(routing.index[:, 0], minlength=6).double() / 70
-    expected = 6 * (first @ routing.proba.mean(0)).item()
+    expected = 6 * (first @ routing.probs.mean(0)).item()
     assert balance_loss(routing, first_choice=True).item() == pytest.approx(expected)
