@@ -26,11 +26,15 @@ ATTRIBUTES = {
 
 
 def _table():
-    """The rows of the table of routers, by name: cells by heading."""
+    """The rows of the two tables of routers, by name: cells by heading."""
     section = PAGE.split("\n## Routers\n")[1].split("\n## ")[0]
-    lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
-    heads, _, *rows = [[cell.strip() for cell in line] for line in lines]
-    return {re.match(r"\[`(\w+)`\]", row[0])[1]: dict(zip(heads, row, strict=True)) for row in rows}
+    rows = {}
+    for table in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
+        heads, _, *lines = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()]
+        for line in lines:
+            name = re.match(r"\[`(\w+)`\]", line[0])[1]
+            rows.setdefault(name, {}).update(zip(heads, line, strict=True))
+    return rows
 
 
 def test_the_table_has_every_router():
