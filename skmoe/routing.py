@@ -134,6 +134,11 @@ def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -
     -------
     RoutingReport
 
+    Raises
+    ------
+    ValueError
+        Where there are no rows.
+
     Warns
     -----
     skmoe.exceptions.CollapseWarning
@@ -150,6 +155,8 @@ def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -
     1.96
     """
     proba = np.asarray(proba, dtype=np.float64)
+    if not len(proba):
+        raise ValueError(f"routing_report needs rows, got proba of shape {proba.shape}: there is nothing to report.")
     hard = np.zeros_like(proba)
     hard[np.arange(len(proba)), proba.argmax(axis=1)] = 1.0
     usage, chosen = expert_usage(proba, sample_weight), expert_usage(hard, sample_weight)

@@ -128,3 +128,8 @@ def test_collapse_is_told(name):
 
 def test_ties_go_to_the_first_expert():
     assert_array_equal(routing.routing_report(np.array([[0.5, 0.5], [0.2, 0.8]])).chosen, [0.5, 0.5])
+
+
+def test_a_report_needs_rows():
+    with pytest.raises(ValueError, match=r"routing_report needs rows, got proba of shape \(0, 3\)"):
+        routing.routing_report(np.empty((0, 3)))

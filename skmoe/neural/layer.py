@@ -332,6 +332,11 @@ class MoELayer(nn.Module):
             self.routing = last
         weights = routing.combine_weights().flatten(0, -2).double().cpu().numpy()
         total = weights.sum(axis=1)
+        if not total.any():
+            raise ValueError(
+                f"None of {len(total)} rows gets an expert, so there is no routing to report. Give the layer rows, and "
+                "let thresholds of ExpertChoice be learned in training."
+            )
         return routing_report(weights[total > 0] / total[total > 0, None])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -233,6 +233,18 @@ def test_state_is_all_there_is_to_know(router):
     assert bool((other.eval()(rows()) == layer.eval()(rows())).all())
 
 
+@pytest.mark.parametrize("router", ROUTERS)
+def test_a_layer_can_begin_anew(router):
+    layer = layer_of(router, dtype=torch.float32)
+    layer(rows(dtype=torch.float32))
+    layer.update()
+    layer.reset_parameters(generator(5))
+    fresh = layer_of(router, seed=6, dtype=torch.float32)
+    fresh.reset_parameters(generator(5))
+    for (name, ours), theirs in zip(layer.state_dict().items(), fresh.state_dict().values(), strict=True):
+        assert bool((ours == theirs).all()), name
+
+
 def test_parameters_start_like_those_of_linear_layers():
     layer = MoELayer(100, 10, n_experts=50, hidden=(40,), generator=generator())
     for linear, n_inputs in zip(layer.experts.maps, (100, 40), strict=True):

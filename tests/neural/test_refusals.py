@@ -35,7 +35,10 @@ SETTINGS = {
     r"tree=\(2, 3\) of Soft has 6 leaves and the layer has n_experts=8": {"router": Soft(tree=(2, 3))},
     r"n_experts=8 is no multiple of n_groups=5": {"router": Hierarchical(n_groups=5)},
     r"Attentive reads the last hidden layer of the experts": {"router": Attentive(), "hidden": ()},
-    r"Attentive cannot be the router of a task": {"router": MultiTask(router=Attentive())},
+    r"Attentive cannot be part of MultiTask: it reads the experts": {"router": MultiTask(router=Attentive())},
+    r"Attentive cannot be part of Hierarchical: it reads the experts": {"router": Hierarchical(outer=Attentive())},
+    r"MultiTask cannot be part of Hierarchical: it has a gate": {"router": Hierarchical(inner=MultiTask())},
+    r"MultiTask cannot be part of MultiTask: it has a gate": {"router": MultiTask(router=MultiTask())},
     r"n_experts must be at least 1, got 0": {"n_experts": 0},
     r"hidden\[1\] must be at least 1, got 0": {"hidden": (4, 0)},
     r"rank must be at least 1, got 0": {"rank": 0},
@@ -156,6 +159,15 @@ def test_names_that_are_not_there():
         _ = skmoe.neural.MoELayers
     assert set(skmoe.neural.__all__) <= set(dir(skmoe.neural))
     assert all(getattr(skmoe.neural, name).__name__ == name for name in skmoe.neural.__all__)
+
+
+def test_a_report_of_nothing():
+    with pytest.raises(ValueError, match="None of 0 rows gets an expert"):
+        layer_of().routing_report(rows(0))
+    layer = layer_of(ExpertChoice())
+    layer.router.threshold.fill_(1.0)
+    with pytest.raises(ValueError, match="None of 10 rows gets an expert, so there is no routing to report"):
+        layer.routing_report(rows(10))
 
 
 WITHOUT_TORCH = """

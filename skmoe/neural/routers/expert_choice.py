@@ -86,6 +86,8 @@ class ExpertChoiceRouter(RouterModule):
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
+        self.threshold.fill_(1 / len(self.threshold))
+        self.n_batches.zero_()
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(x)

@@ -82,10 +82,11 @@ class GumbelRouter(RouterModule):
         super().__init__()
         self.record, self.generator = record, generator
         self.gate = LinearGate(d_in, n_experts, bias=record.bias)
-        self.register_buffer("draws", noise.gumbel(torch.empty(record.n_samples, n_experts), generator))
+        self.register_buffer("draws", torch.empty(record.n_samples, n_experts))
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
+        self.draws.copy_(noise.gumbel(torch.empty_like(self.draws, device="cpu"), generator))
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(x)

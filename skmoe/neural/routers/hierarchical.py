@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from ..collectives import all_sum
 from ..routing import Routing, stacked
-from .protocol import Router, RouterModule, check_positive
+from .protocol import Router, RouterModule, check_part, check_positive
 from .topk import TopK
 
 
@@ -71,11 +71,12 @@ class Hierarchical(Router):
     ) -> HierarchicalRouter:
         if n_experts % self.n_groups:
             raise ValueError(f"n_experts={n_experts} is no multiple of n_groups={self.n_groups}: groups are equal.")
-        outer = self.outer.module(d_in, self.n_groups, generator=generator)
         size = n_experts // self.n_groups
-        return HierarchicalRouter(
-            outer, [self.inner.module(d_in, size, generator=generator) for _ in range(self.n_groups)]
-        )
+        outer = self.outer.module(d_in, self.n_groups, d_hidden=d_hidden, generator=generator)
+        inner = [self.inner.module(d_in, size, d_hidden=d_hidden, generator=generator) for _ in range(self.n_groups)]
+        check_part("Hierarchical", self.outer, outer)
+        check_part("Hierarchical", self.inner, inner[0])
+        return HierarchicalRouter(outer, inner)
 
 
 class HierarchicalRouter(RouterModule):

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..routing import Routing, stacked
-from .protocol import Router, RouterModule, check_positive
+from .protocol import Router, RouterModule, check_part, check_positive
 from .soft import Soft
 
 
@@ -71,13 +71,14 @@ class MultiTask(Router):
         gates = [
             self.router.module(d_in, n_experts, d_hidden=d_hidden, generator=generator) for _ in range(self.n_tasks)
         ]
-        if gates[0].reads_experts:
-            raise ValueError(f"{type(self.router).__name__} cannot be the router of a task: it reads the experts.")
+        check_part("MultiTask", self.router, gates[0])
         return MultiTaskRouter(gates)
 
 
 class MultiTaskRouter(RouterModule):
     """The module of `MultiTask`: one of ``gates`` a task."""
+
+    by_task: ClassVar[bool] = True
 
     def __init__(self, gates: list[RouterModule]) -> None:
         super().__init__()

@@ -20,6 +20,9 @@ class RouterModule(nn.Module, ABC):
     #: Whether ``forward`` needs the last hidden layer of every expert as ``hidden`` (n_rows, n_experts, d_hidden).
     reads_experts: ClassVar[bool] = False
 
+    #: Whether a routing has a gate for every task of a row, and so an axis more.
+    by_task: ClassVar[bool] = False
+
     #: The processes that hold the other rows of a batch, set by the layer; None where this one holds all.
     group: ProcessGroup | None = None
 
@@ -29,7 +32,7 @@ class RouterModule(nn.Module, ABC):
 
     @abstractmethod
     def reset_parameters(self, generator: Generator | None = None) -> None:
-        """Draw the parameters anew."""
+        """Draw the parameters anew, and forget what else was learned."""
 
     def update(self) -> None:
         """What is to be done once an optimiser step."""
@@ -142,6 +145,16 @@ def largest(scores: Tensor, k: int) -> Tensor:
         return first
     second = scores.scatter(-1, first, -torch.inf).max(-1, keepdim=True).indices
     return torch.cat([first, second], dim=-1)
+
+
+def check_part(whole: str, part: Router, module: RouterModule) -> None:
+    """Refuse a router inside of another that only works by itself."""
+    if module.reads_experts or module.by_task:
+        reason = "it reads the experts" if module.reads_experts else "it has a gate for every task"
+        raise ValueError(
+            f"{type(part).__name__} cannot be part of {whole}: {reason}. Use a router of rows alone, such as TopK or "
+            "Soft."
+        )
 
 
 def check_choice(name: str, k: int, n_experts: int) -> None:

@@ -150,6 +150,9 @@ class TopKRouter(RouterModule):
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
+        if self.record.bias_rate:
+            self.balance_bias.zero_()
+            self.n_chosen.zero_()
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(self._jittered(x))
