@@ -54,9 +54,9 @@ class ExpertParallel(Placed):
     group: ProcessGroup
     local: Callable[[Tensor, Routing], Implementation]
 
-    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts, n_gates: int) -> tuple[Tensor, Places]:
         world = dist.get_world_size(self.group)
-        places = sorted_places(routing.index, routing.n_experts, routing.dropped)
+        places = sorted_places(routing.index, routing.n_experts, routing.idle())
         asked = places.counts.view(world, -1)  # (process, expert there): choices of the rows here
         came = torch.empty_like(asked)  # (process, expert here): choices of the rows there
         dist.all_to_all_single(came, asked, group=self.group)

@@ -36,7 +36,8 @@ class MixtureHead(nn.Module):
     Raises
     ------
     ValueError
-        Where there is no such family.
+        Where there is no such family or a number makes no sense; at a call, where answers do not fit or a row has no
+        expert.
 
     Examples
     --------
@@ -54,6 +55,13 @@ class MixtureHead(nn.Module):
         super().__init__()
         if family not in _COMPONENTS:
             raise ValueError(f"family must be one of {tuple(_COMPONENTS)}, got {family!r}.")
+        if family == "bernoulli" and n_outputs != 1:
+            raise ValueError(f'family="bernoulli" has one logit, got n_outputs={n_outputs}: use "multinomial".')
+        if n_experts < 1 or n_outputs < 1 or not scale_floor >= 0:
+            raise ValueError(
+                f"n_experts={n_experts} and n_outputs={n_outputs} must be at least 1, and scale_floor={scale_floor} at "
+                "least 0."
+            )
         self.family = family
         self._component: Any = _COMPONENTS[family]
         shape = (n_experts, n_outputs)
@@ -99,9 +107,26 @@ class MixtureHead(nn.Module):
         torch.distributions.Distribution
             Whose ``log_prob`` takes (n_rows, n_outputs), or, of classes, numbers of classes (n_rows,).
         """
-        weight = routing.weight.to(answer.dtype).clamp_min(torch.finfo(answer.dtype).tiny)
+        if answer.shape != (*routing.index.shape, len(self.floor)):
+            raise ValueError(
+                f"Answers of shape {tuple(answer.shape)} do not fit a routing of {tuple(routing.index.shape)} and a "
+                f"head of {len(self.floor)} outputs: expected {(*routing.index.shape, len(self.floor))}, as "
+                "MoELayer.answers gives them."
+            )
+        log_weight = self._log_weights(routing).to(answer.dtype)
         shape = [None if values is None else values[routing.index] for values in (self.scale, self.dof)]
-        return self._component(weight / weight.sum(-1, keepdim=True), answer, *shape)
+        return self._component(log_weight, answer, *shape)
+
+    @staticmethod
+    def _log_weights(routing: Routing) -> Tensor:
+        idle = routing.idle()
+        if idle is not None and not torch.compiler.is_compiling() and bool(idle.all(-1).any()):
+            row = int(torch.nonzero(idle.reshape(-1, idle.shape[-1]).all(-1))[0])
+            raise ValueError(
+                f"Row {row} has no expert, so it has no distribution. Use a router that gives every row one, such "
+                "as TopK or Soft, without a capacity."
+            )
+        return routing.log_weights()
 
     def extra_repr(self) -> str:
         return f"family={self.family!r}, n_experts and n_outputs={tuple(self.floor.shape)}"
@@ -115,12 +140,12 @@ _TAIL_AT_EIGHT = float(torch.logit(torch.tensor((1 / 8 - _TAIL[0]) / (_TAIL[1] -
 _SERIES = 1e3
 
 
-def _gaussian(weight: Tensor, answer: Tensor, scale: Tensor, dof: None) -> Distribution:
-    return _mixed(weight, Independent(Normal(answer, scale, validate_args=False), 1, validate_args=False))
+def _gaussian(log_weight: Tensor, answer: Tensor, scale: Tensor, dof: None) -> Distribution:
+    return _mixed(log_weight, Independent(Normal(answer, scale, validate_args=False), 1, validate_args=False))
 
 
-def _student_t(weight: Tensor, answer: Tensor, scale: Tensor, dof: Tensor) -> Distribution:
-    return _mixed(weight, Independent(_StudentT(dof, answer, scale, validate_args=False), 1, validate_args=False))
+def _student_t(log_weight: Tensor, answer: Tensor, scale: Tensor, dof: Tensor) -> Distribution:
+    return _mixed(log_weight, Independent(_StudentT(dof, answer, scale, validate_args=False), 1, validate_args=False))
 
 
 class _StudentT(StudentT):
@@ -136,22 +161,48 @@ class _StudentT(StudentT):
         return constant - 0.5 * (self.df + 1) * torch.log1p(z.square() / self.df)
 
 
-def _poisson(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
-    return _mixed(weight, Independent(Poisson(answer.exp(), validate_args=False), 1, validate_args=False))
+def _poisson(log_weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+    return _mixed(log_weight, Independent(Poisson(answer.exp(), validate_args=False), 1, validate_args=False))
 
 
-def _mixed(weight: Tensor, component: Distribution) -> Distribution:
-    return MixtureSameFamily(Categorical(probs=weight, validate_args=False), component, validate_args=False)
+def _mixed(log_weight: Tensor, component: Distribution) -> Distribution:
+    return RowMixture(Categorical(logits=log_weight, validate_args=False), component, validate_args=False)
 
 
-def _bernoulli(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
-    return _multinomial(weight, torch.cat([torch.zeros_like(answer), answer], dim=-1), scale, dof)
+class RowMixture(MixtureSameFamily):
+    """A mixture a row, that takes responses of its own shape only: others would be compared with all rows."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        expected = self.batch_shape + self.event_shape
+        if value.shape != expected:
+            raise ValueError(f"{_ASKED} of shape {tuple(value.shape)}: expected {tuple(expected)}, a column an output.")
+        return super().log_prob(value)
 
 
-def _multinomial(weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+class RowCategorical(Categorical):
+    """Probabilities of classes a row, that take numbers of classes of their own shape only."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if value.shape != self.batch_shape:
+            expected = tuple(self.batch_shape)
+            raise ValueError(
+                f"{_ASKED} of shape {tuple(value.shape)}: expected {expected}, the number of a class a row."
+            )
+        return super().log_prob(value)
+
+
+#: How refusals begin.
+_ASKED = "log_prob of rows was asked for responses"
+
+
+def _bernoulli(log_weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
+    return _multinomial(log_weight, torch.cat([torch.zeros_like(answer), answer], dim=-1), scale, dof)
+
+
+def _multinomial(log_weight: Tensor, answer: Tensor, scale: None, dof: None) -> Distribution:
     """A mixture of categorical distributions is one."""
-    log_prob = (weight.log()[..., None] + answer.log_softmax(-1)).logsumexp(-2)
-    return Categorical(logits=log_prob, validate_args=False)
+    log_prob = (log_weight[..., None] + answer.log_softmax(-1)).logsumexp(-2)
+    return RowCategorical(logits=log_prob, validate_args=False)
 
 
 #: Families by name.

@@ -239,15 +239,16 @@ class MoELayer(nn.Module):
         experts = self.experts.bound(rows, context)
         if self.router.reads_experts:
             answer = ALL_ROWS.every(rows, self.n_experts, experts)
-            self.routing = self._routed(rows, task, answer)
-            mixed = ALL_ROWS.weighted(answer, self.routing)
+            routing = self._routed(rows, task, answer)
+            mixed = ALL_ROWS.weighted(answer, routing)
         else:
-            self.routing = self._routed(rows, task)
-            mixed = self._implementation(rows, self.routing).combined(rows, self.routing, experts)
+            routing = self._routed(rows, task)
+            mixed = self._implementation(rows, routing).combined(rows, routing, experts)
+        self.routing = routing
         if self.shared is not None:
             shared = self.shared(rows)
             mixed = mixed + (shared if mixed.dim() == 2 else shared[:, None])
-        return mixed.unflatten(0, x.shape[:-1]) if x.dim() != 2 else mixed
+        return mixed.reshape(*x.shape[:-1], *mixed.shape[1:]) if x.dim() != 2 else mixed
 
     def answers(self, x: Tensor, *context: Any, task: Tensor | None = None) -> tuple[Routing, Tensor]:
         """Route rows, and the answers of their experts before they are mixed.
@@ -267,8 +268,8 @@ class MoELayer(nn.Module):
         rows = self._rows(x)
         experts = self.experts.bound(rows, context)
         read = ALL_ROWS.every(rows, self.n_experts, experts) if self.router.reads_experts else None
-        self.routing = self._routed(rows, task, read)
-        return self.routing, self._implementation(rows, self.routing).single(rows, self.routing, experts)
+        self.routing = routing = self._routed(rows, task, read)
+        return routing, self._implementation(rows, routing).single(rows, routing, experts)
 
     def _rows(self, x: Tensor) -> Tensor:
         if x.dim() < 1 or x.shape[-1] != self.d_in:
@@ -280,7 +281,8 @@ class MoELayer(nn.Module):
 
     def _routed(self, rows: Tensor, task: Tensor | None, read: Answer | None = None) -> Routing:
         hidden = None if read is None or read.hidden is None else read.hidden.transpose(0, 1)
-        return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
+        with torch.autocast(rows.device.type, enabled=False):  # routers compute in single precision at least
+            return self.router(rows, task=task, hidden=hidden)._replace(group=self.dp_group)
 
     def _implementation(self, rows: Tensor, routing: Routing) -> Implementation:
         return self._local(rows, routing) if self.ep_group is None else ExpertParallel(self.ep_group, self._local)
@@ -324,12 +326,13 @@ class MoELayer(nn.Module):
         skmoe.routing.RoutingReport
             Of the combine weights, divided by their sum. A `skmoe.exceptions.CollapseWarning` says what is wrong.
         """
-        learning, last = self.training, self.routing
+        learning, last = [(module, module.training) for module in self.modules()], self.routing
         try:
             routing, _ = self.eval().answers(x, *context, task=task)
         finally:
-            self.train(learning)
             self.routing = last
+            for module, was in learning:
+                module.training = was
         weights = routing.combine_weights().flatten(0, -2).double().cpu().numpy()
         total = weights.sum(axis=1)
         if not total.any():

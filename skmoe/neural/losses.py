@@ -12,6 +12,9 @@ from torch import Tensor
 from .collectives import all_max, all_sum
 from .routing import Routing
 
+#: What sums over no rows are divided by.
+_TINY = 1e-30
+
 
 def importance_loss(routing: Routing, *, ddof: int = 0) -> Tensor:
     """Squared coefficient of variation of the experts' summed weights (Shazeer et al. 2017, section 4).
@@ -87,8 +90,9 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     .. math:: L = E \\sum_e f_e P_e, \\qquad f_e = \\text{share of the choices}, \\quad P_e = \\frac1T \\sum_t p_{te}
 
     1 where all experts are chosen alike and as probable; gradients pass through P alone. Choices are counted before any
-    are dropped for want of room. Papers add it times 0.01. Mixtral in transformers does not divide by the choices of a
-    row, and its loss is k times this one.
+    are dropped. Where all experts answer every row, as behind `Soft`, it is 1 whatever the gate does, and teaches
+    nothing: use `importance_loss` there. Papers add it times 0.01. Mixtral in transformers does not divide by the
+    choices of a row, and its loss is k times this one.
 
     Parameters
     ----------
@@ -118,7 +122,8 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     index, wanted = (routing.index[..., :1], wanted[..., :1]) if first_choice else (routing.index, wanted)
     counts = _per_expert(routing, torch.zeros_like(routing.probs).scatter_add(-1, index, wanted))
     proba = _per_expert(routing, routing.probs)
-    return routing.n_experts * (counts / counts.sum()) @ (proba / proba.detach().sum())
+    share, mean = counts / counts.sum().clamp_min(1), proba / proba.detach().sum().clamp_min(_TINY)
+    return routing.n_experts * (share * mean).sum()
 
 
 def z_loss(routing: Routing) -> Tensor:
@@ -221,12 +226,12 @@ def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> T
         joint = all_sum(proba.sum(0), routing.group)
     elif groups is None:
         usage = _per_expert(routing, proba)
-        return _mean(routing, _entropy(proba)) - _entropy(usage / usage.sum())
+        return _mean(routing, _entropy(proba)) - _entropy(usage / usage.sum().clamp_min(_TINY))
     else:
         largest = groups.max() if len(groups) else groups.new_tensor(-1)
         n_groups = int(all_max(largest, routing.group)) + 1
         joint = all_sum(proba.new_zeros(n_groups, routing.n_experts).index_add(0, groups, proba), routing.group)
-    joint = joint / joint.sum()
+    joint = joint / joint.sum().clamp_min(_TINY)
     return _entropy(joint.flatten()) - _entropy(joint.sum(0)) - _entropy(joint.sum(1))
 
 
@@ -237,9 +242,8 @@ def _per_expert(routing: Routing, values: Tensor) -> Tensor:
 
 def _mean(routing: Routing, values: Tensor) -> Tensor:
     """Mean over rows, and tasks, of all processes."""
-    if routing.group is None:
-        return values.mean()
-    return all_sum(values.sum(), routing.group) / all_sum(values.new_tensor(values.numel()), routing.group)
+    count = all_sum(values.new_tensor(values.numel()), routing.group)
+    return all_sum(values.sum(), routing.group) / count.clamp_min(1)
 
 
 def _squared_variation(values: Tensor, ddof: int) -> Tensor:

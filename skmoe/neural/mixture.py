@@ -95,7 +95,11 @@ def from_mixture(estimator: Any) -> MixtureNetwork:
     True
     """
     check_is_fitted(estimator)
-    fitted: FittedMixture = estimator._fitted
+    fitted: FittedMixture | None = getattr(estimator, "_fitted", None)
+    if fitted is None:
+        raise ValueError(
+            f"from_mixture carries over a fitted MoERegressor or MoEClassifier, got {type(estimator).__name__}."
+        )
     experts, gate, units = _experts(fitted), _gate(fitted), _units(fitted)
     n_experts, n_columns, n_answers = experts.weight.shape
     tree = _shape(fitted.tree.nested) if fitted.tree.nested else 1

@@ -35,11 +35,16 @@ class Routing(NamedTuple):
         What the probabilities are made of. Routers that have no logits leave logarithms of probabilities.
     dropped : Tensor of shape (..., k), bool, or None
         Choices that are not carried out: over the capacity of an expert, or left to chance. None: all are carried out.
+    empty : Tensor of shape (..., k), bool, or None
+        Slots that hold no choice, where rows go to different numbers of experts. None: all hold one.
     capacity : int or None
         Choices that an expert takes at most; None where nothing is dropped for want of room.
     chance : Tensor of shape (..., n_experts), or None
         Probability of each expert to be chosen if its noise were drawn again, a smooth function of the logits. Left by
         noisy routers in training; summed over rows it is the load.
+    softmax : bool
+        Whether weights are the softmax of the logits of the chosen experts, so that their logarithms can be had
+        without rounding.
     task : Tensor of shape (n_rows,), int64, or None
         The task of each row, where rows belong to tasks.
     group : ProcessGroup or None
@@ -51,8 +56,10 @@ class Routing(NamedTuple):
     probs: Tensor
     logits: Tensor
     dropped: Tensor | None = None
+    empty: Tensor | None = None
     capacity: int | None = None
     chance: Tensor | None = None
+    softmax: bool = False
     task: Tensor | None = None
     group: ProcessGroup | None = None
 
@@ -60,6 +67,11 @@ class Routing(NamedTuple):
     def n_experts(self) -> int:
         """Number of experts to choose from."""
         return self.probs.shape[-1]
+
+    @property
+    def n_gates(self) -> int:
+        """Gates of a row: 1, or as many as tasks."""
+        return 1 if self.index.dim() == 2 else self.index.shape[1]
 
     @property
     def k(self) -> int:
@@ -71,17 +83,34 @@ class Routing(NamedTuple):
         zeros = torch.zeros_like(self.probs, dtype=self.weight.dtype)
         return zeros.scatter_add(-1, self.index, self.weight)
 
-    def counts(self) -> Tensor:
-        """Choices of each expert in these rows, (n_experts,), dropped ones included."""
-        return tally(self.index, self.n_experts)
+    def idle(self) -> Tensor | None:
+        """Slots for which nothing is computed, (..., k), bool: dropped choices and empty ones; None where none is."""
+        if self.dropped is None or self.empty is None:
+            return self.empty if self.dropped is None else self.dropped
+        return self.dropped | self.empty
 
     def carried_out(self) -> Tensor:
-        """Choices that are not dropped, (..., k), bool."""
-        return torch.ones_like(self.index, dtype=torch.bool) if self.dropped is None else ~self.dropped
+        """Slots whose choice is carried out, (..., k), bool."""
+        idle = self.idle()
+        return torch.ones_like(self.index, dtype=torch.bool) if idle is None else ~idle
+
+    def counts(self, *, carried_out: bool = False) -> Tensor:
+        """Choices of each expert in these rows, (n_experts,): of all that were made, or of those carried out."""
+        unseen = self.idle() if carried_out else self.empty
+        if unseen is None:
+            return tally(self.index, self.n_experts)
+        return tally(torch.where(unseen, self.n_experts, self.index), self.n_experts + 1)[: self.n_experts]
+
+    def log_weights(self) -> Tensor:
+        """Logarithms of the weights divided by their sum, (..., k): minus infinity for idle slots."""
+        raw = self.logits.gather(-1, self.index) if self.softmax else self.weight.log()
+        idle = self.idle()
+        raw = raw if idle is None else raw.masked_fill(idle, -torch.inf)
+        return raw.log_softmax(-1)
 
     def wanted(self) -> Tensor:
-        """Choices that were made, (..., k), bool: those too that were dropped for want of room, but no empty slots."""
-        return self.carried_out() if self.capacity is None else torch.ones_like(self.index, dtype=torch.bool)
+        """Slots that hold a choice, (..., k), bool, whether it is carried out or not."""
+        return torch.ones_like(self.index, dtype=torch.bool) if self.empty is None else ~self.empty
 
     def chosen(self) -> Tensor:
         """1 for the experts that a row goes to, else 0, (..., n_experts)."""
@@ -91,42 +120,79 @@ class Routing(NamedTuple):
         """The same with every gate of a row as a row of its own."""
         return self if self.index.dim() == 2 else self._each(lambda values: values.flatten(0, 1))
 
-    def of_gate(self, gate: Tensor) -> Routing:
-        """Where every row has several gates, one of them, by number (n_rows,)."""
-        rows = torch.arange(len(gate), device=gate.device)
-        return self._each(lambda values: values[rows, gate])
-
     def _each(self, change: Callable[[Tensor], Tensor]) -> Routing:
         found = {name: getattr(self, name) for name in _BY_ROW}
         new: dict[str, Any] = {name: None if values is None else change(values) for name, values in found.items()}
         return self._replace(**new)
 
+    def _saying(self, name: str) -> Routing:
+        """The same with ``dropped`` or ``empty`` that says no where it says nothing."""
+        said = getattr(self, name)
+        new: dict[str, Any] = {name: torch.zeros_like(self.index, dtype=torch.bool) if said is None else said}
+        return self._replace(**new)
+
     def widened(self, k: int) -> Routing:
-        """The same with k choices a row, of which the new ones are dropped."""
+        """The same with k slots a row, of which the new ones are empty."""
         if k == self.k:
             return self
         more = (0, k - self.k)
-        dropped = pad(~self.carried_out(), more, value=True)
-        return self._replace(index=pad(self.index, more), weight=pad(self.weight, more), dropped=dropped)
+        empty = torch.zeros_like(self.index, dtype=torch.bool) if self.empty is None else self.empty
+        return self._replace(
+            index=pad(self.index, more),
+            weight=pad(self.weight, more),
+            dropped=None if self.dropped is None else pad(self.dropped, more),
+            empty=pad(empty, more, value=True),
+        )
 
     def drop_rate(self) -> float:
         """Share of the choices that are not carried out."""
-        return 0.0 if self.dropped is None else float(self.dropped.double().mean())
+        if self.dropped is None:
+            return 0.0
+        made = self.dropped.numel() if self.empty is None else int((~self.empty).sum())
+        return float(self.dropped.sum()) / max(made, 1)
 
 
 #: What has an entry for every row, and where there are several gates a row, for every gate.
-_BY_ROW = ("index", "weight", "probs", "logits", "dropped", "chance")
+_BY_ROW = ("index", "weight", "probs", "logits", "dropped", "empty", "chance")
+
+
+def _alike(routings: Sequence[Routing]) -> list[Routing]:
+    """Routings with as many slots each, and with drops and empty slots said by all or by none."""
+    parts = [routing.widened(max(r.k for r in routings)) for routing in routings]
+    for name in ("dropped", "empty"):
+        if any(getattr(part, name) is not None for part in parts):
+            parts = [part._saying(name) for part in parts]
+    return parts
+
+
+def _together(parts: Sequence[Routing], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Any]:
+    columns = {name: [getattr(part, name) for part in parts] for name in _BY_ROW}
+    joined = {name: None if any(v is None for v in values) else join(values) for name, values in columns.items()}
+    return {**joined, "softmax": all(part.softmax for part in parts)}
 
 
 def stacked(routings: Sequence[Routing]) -> Routing:
     """Routings of the same rows as one, with an axis after the rows that counts them."""
-    parts = [routing.widened(max(r.k for r in routings)) for routing in routings]
-    if any(part.dropped is not None for part in parts):
-        parts = [part._replace(dropped=~part.carried_out()) for part in parts]
-    columns = {name: [getattr(part, name) for part in parts] for name in _BY_ROW}
-    together: dict[str, Any] = {
-        name: None if any(values is None for values in column) else torch.stack(column, 1)
-        for name, column in columns.items()
-    }
+    parts = _alike(routings)
     rooms = [part.capacity for part in parts if part.capacity is not None]
-    return Routing(**together, capacity=sum(rooms) if len(rooms) == len(parts) else None)
+    room = sum(rooms) if len(rooms) == len(parts) else None
+    return Routing(**_together(parts, lambda values: torch.stack(values, 1)), capacity=room)
+
+
+def assembled(routings: Sequence[Routing], rows: Sequence[Tensor], n_rows: int) -> Routing:
+    """One routing of a table from those of parts of it, whose rows have numbers ``rows``.
+
+    Rows that are in no part have empty slots, and probabilities that are all alike.
+    """
+    parts, places = _alike(routings), torch.cat(list(rows))
+    if len(places) < n_rows and parts[0].empty is None:
+        parts = [part._replace(empty=torch.zeros_like(part.index, dtype=torch.bool)) for part in parts]
+    joined = _together(parts, torch.cat)
+    filling = dict.fromkeys(_BY_ROW, 0.0) | {"probs": 1 / parts[0].n_experts, "empty": True}
+    for name in _BY_ROW:
+        values = joined[name]
+        if values is not None:
+            whole = values.new_full((n_rows, *values.shape[1:]), filling[name])
+            joined[name] = whole.index_copy(0, places, values)
+    rooms = [part.capacity for part in parts if part.capacity is not None]
+    return Routing(**joined, capacity=sum(rooms) if len(rooms) == len(parts) else None)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from battery import generator, layer_of, rows  # noqa: E402
 
-from skmoe.neural import AdaptedLinear, MoELayer, NoisyTopK, Soft, TopK  # noqa: E402
+from skmoe.neural import AdaptedLinear, MoELayer, MultiTask, NoisyTopK, Soft, TopK  # noqa: E402
 
 
 def n_numbers(module):
@@ -127,6 +127,17 @@ def test_modules_may_see_the_whole_table():
     assert 0 < int(chosen.sum()) < 12
     by_power = torch.stack([adjacency @ x, adjacency @ (adjacency @ x)])
     torch.testing.assert_close(y, by_power[chosen, torch.arange(12)], rtol=0, atol=1e-12)
+
+
+def test_modules_see_the_table_behind_several_gates():
+    adjacency = torch.rand(12, 12, dtype=torch.float64, generator=generator()).softmax(-1)
+    experts = [Neighbours(1), Neighbours(2)]
+    layer = MoELayer(5, experts=experts, router=MultiTask(n_tasks=3), generator=generator(3)).double()
+    x = rows(12)
+    y = layer(x, adjacency)
+    by_power = torch.stack([adjacency @ x, adjacency @ (adjacency @ x)], 1)
+    expected = torch.einsum("tme,ted->tmd", layer.routing.combine_weights(), by_power)
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
 
 
 def test_modules_without_rows_are_left_alone():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from scipy import stats  # noqa: E402
 from sklearn.datasets import make_classification  # noqa: E402
-from sklearn.exceptions import NotFittedError  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
+from sklearn.linear_model import LinearRegression  # noqa: E402
 
 from skmoe import MoEClassifier, MoERegressor  # noqa: E402
 from skmoe.neural import MixtureHead, MoELayer, Soft, TopK, from_mixture  # noqa: E402
@@ -55,6 +58,27 @@ def test_densities_are_the_same(name):
     np.testing.assert_allclose(log_prob, model.log_prob(X, y), rtol=0, atol=1e-10)
     gate = network.layer.routing.combine_weights().detach().numpy()
     np.testing.assert_allclose(gate, model.gate_proba(X), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("expert", ["gaussian", "student_t", "poisson"])
+@pytest.mark.parametrize("shape", [2, (2, 2)])
+def test_densities_are_the_same_far_from_the_rows(shape, expert):
+    """Where a gate is all but certain, the other expert still counts for what it alone explains."""
+    rows = RNG.normal(size=(400, 1))
+    y = np.where(rows[:, 0] > 0, 3 * rows[:, 0], 5 - 2 * rows[:, 0]) + 0.1 * RNG.normal(size=400)
+    y = RNG.poisson(np.exp(np.clip(y, -2, 4))).astype(float) if expert == "poisson" else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = fitted(MoERegressor(shape, expert=expert), rows, y)
+    far = np.linspace(-15, 15, 61)[:, None]
+    response = np.tile([0.0, 7.0, 40.0], 61)[:61] if expert == "poisson" else np.tile([-30.0, 0.0, 40.0], 61)[:61]
+    expected = model.log_prob(far, response)
+    assert expected.min() < -50
+    network = from_mixture(model)
+    log_prob = network(torch.from_numpy(far)).log_prob(torch.from_numpy(response)[:, None]).detach().numpy()
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-9, atol=1e-10)
+    single = network.float()(torch.from_numpy(far).float()).log_prob(torch.from_numpy(response).float()[:, None])
+    np.testing.assert_allclose(single.detach().numpy(), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_means_and_variances_are_the_same():
@@ -150,3 +174,41 @@ def test_what_cannot_be_carried_over_is_told():
         from_mixture(several)
     with pytest.raises(ValueError, match=r"family must be one of .*'gaussian'.*, got 'cauchy'"):
         MixtureHead("cauchy", 3)
+
+
+def test_responses_of_another_shape_are_refused():
+    model = fitted(MoERegressor(2), X, BENT)
+    mixture = from_mixture(model)(torch.from_numpy(X))
+    with pytest.raises(ValueError, match=r"responses of shape \(300,\): expected \(300, 1\), a column an output"):
+        mixture.log_prob(torch.from_numpy(BENT))
+    layer, head = MoELayer(3, 3, n_experts=2, hidden=()), MixtureHead("multinomial", 2, 3)
+    classes = head(*layer.answers(torch.zeros(5, 3)))
+    with pytest.raises(ValueError, match=r"responses of shape \(5, 1\): expected \(5,\), the number of a class a row"):
+        classes.log_prob(torch.zeros(5, 1))
+    with pytest.raises(ValueError, match=r"Answers of shape \(5, 2, 3\) do not fit .* a head of 1 outputs"):
+        MixtureHead("gaussian", 2)(*layer.answers(torch.zeros(5, 3)))
+    with pytest.raises(ValueError, match="got LinearRegression"):
+        from_mixture(LinearRegression().fit(X, BENT))
+    with pytest.raises(ValueError, match='family="bernoulli" has one logit, got n_outputs=2'):
+        MixtureHead("bernoulli", 2, 2)
+    with pytest.raises(ValueError, match="must be at least 1, and scale_floor=-1 at least 0"):
+        MixtureHead("gaussian", 2, scale_floor=-1)
+
+
+def test_dropped_experts_are_no_part_of_a_mixture():
+    layer = MoELayer(3, 1, n_experts=2, hidden=(), router=TopK(k=2, capacity_factor=0.25)).double()
+    with torch.no_grad():
+        layer.router.gate.weight.copy_(torch.tensor([[1.0, 0, 0], [-1, 0, 0]]))
+        layer.experts.maps[0].weight.zero_()
+        layer.experts.maps[0].bias.copy_(torch.tensor([[0.0], [200.0]]))
+    head = MixtureHead("gaussian", 2, scale_floor=0.0).double()
+    x = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [1, 0, 0], [-1, 0, 0]], dtype=torch.float64)
+    routing, answer = layer.answers(x)
+    assert routing.dropped.sum(-1).tolist() == [1, 1, 2, 2]  # every expert takes one row, first choices first
+    with pytest.raises(ValueError, match="Row 2 has no expert, so it has no distribution"):
+        head(routing, answer)
+    served = layer.train().answers(x[:2])
+    log_prob = head(*served).log_prob(torch.zeros(2, 1, dtype=torch.float64))
+    expected = [stats.norm.logpdf(0, 200.0 * int(e), 1) for e in served[0].index[:, 0]]
+    assert served[0].dropped.tolist() == [[False, True]] * 2
+    np.testing.assert_allclose(log_prob.detach().numpy(), expected, rtol=1e-12)

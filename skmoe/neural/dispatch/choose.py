@@ -99,7 +99,7 @@ def _cheapest(by_name: dict[str, Cost], n_rows: int, routing: Routing) -> str:
     total["dense"] = by_name["dense"].of(n_choices, n_rows * routing.n_experts)
     best = min(total, key=total.__getitem__)
     if best == "padded":  # which has as many places for every expert as the most wanted one needs: look how many
-        room = routing.capacity if routing.capacity is not None else int(routing.counts().max())
+        room = routing.capacity if routing.capacity is not None else int(routing.counts(carried_out=True).max())
         total[best] = by_name[best].of(n_choices, room * routing.n_experts)
         best = min(total, key=total.__getitem__)
     return best

@@ -35,23 +35,24 @@ class Placed(ABC):
     """Implementations that give every choice a place, and compute experts there."""
 
     @abstractmethod
-    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
-        """Answers (n_places, d_out), and where the choices stand."""
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts, n_gates: int) -> tuple[Tensor, Places]:
+        """Answers (n_places, d_out), and where the choices stand; each row is there ``n_gates`` times, once a gate."""
 
     def combined(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
         flat = routing.flattened()
-        answer, places = self._answered(_per_gate(x, routing), flat, experts)
+        answer, places = self._answered(_per_gate(x, routing), flat, experts, routing.n_gates)
         total = combine(answer, flat.weight.to(answer.dtype), places)
         return total.unflatten(0, routing.index.shape[:-1])
 
     def single(self, x: Tensor, routing: Routing, experts: Experts) -> Tensor:
-        answer, places = self._answered(_per_gate(x, routing), routing.flattened(), experts)
+        flat = routing.flattened()
+        answer, places = self._answered(_per_gate(x, routing), flat, experts, routing.n_gates)
         return give_back(answer, places).unflatten(0, routing.index.shape[:-1])
 
 
 def _per_gate(x: Tensor, routing: Routing) -> Tensor:
     """Rows, repeated where each has several gates."""
-    return x if routing.index.dim() == 2 else x.repeat_interleave(routing.index.shape[1], dim=0)
+    return x if routing.n_gates == 1 else x.repeat_interleave(routing.n_gates, dim=0)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ class SortedRows(Placed):
 
     layout: Callable[[Tensor, Tensor], Layout] = Sorted
 
-    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
-        places = sorted_places(routing.index, routing.n_experts, routing.dropped)
-        layout = self.layout(places.counts, places.row)
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts, n_gates: int) -> tuple[Tensor, Places]:
+        places = sorted_places(routing.index, routing.n_experts, routing.idle())
+        origin = places.row if n_gates == 1 else torch.div(places.row, n_gates, rounding_mode="floor")
+        layout = self.layout(places.counts, origin)
         return experts(take(x, places), layout).output, places
 
 
@@ -73,9 +75,9 @@ class PaddedRows(Placed):
     Shapes are static where the router has a capacity.
     """
 
-    def _answered(self, x: Tensor, routing: Routing, experts: Experts) -> tuple[Tensor, Places]:
-        room = int(routing.counts().max()) if routing.capacity is None else routing.capacity
-        places = padded_places(routing.index, routing.n_experts, routing.dropped, room)
+    def _answered(self, x: Tensor, routing: Routing, experts: Experts, n_gates: int) -> tuple[Tensor, Places]:
+        room = int(routing.counts(carried_out=True).max()) if routing.capacity is None else routing.capacity
+        places = padded_places(routing.index, routing.n_experts, routing.idle(), room)
         taken = take(x, places).unflatten(0, (routing.n_experts, room))
         return experts(taken, Batched()).output.flatten(0, 1), places
 
@@ -91,7 +93,8 @@ class AllRows:
         answer = self.every(x, routing.n_experts, experts).output
         rows = torch.arange(len(x), device=x.device).view(-1, *[1] * (routing.index.dim() - 1))
         chosen = answer[routing.index, rows]
-        return chosen if routing.dropped is None else chosen.masked_fill(routing.dropped[..., None], 0.0)
+        idle = routing.idle()
+        return chosen if idle is None else chosen.masked_fill(idle[..., None], 0.0)
 
     @staticmethod
     def every(x: Tensor, n_experts: int, experts: Experts) -> Answer:

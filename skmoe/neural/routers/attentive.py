@@ -56,7 +56,7 @@ class Attentive(Router):
     computes: ClassVar[str] = "all"
     batch_independent: ClassVar[str] = "always"
     gradient: ClassVar[str] = "all experts"
-    balanced_by: ClassVar[str] = "nothing, or `balance_loss`"
+    balanced_by: ClassVar[str] = "nothing, or `importance_loss`"
 
     d_hidden: int | None = None
 
@@ -98,4 +98,4 @@ class AttentiveRouter(RouterModule):
         logits = torch.einsum("th,teh->te", query, key) / key.shape[-1] ** 0.5
         proba = logits.softmax(-1)
         index = torch.arange(proba.shape[-1], device=x.device).expand(proba.shape)
-        return Routing(index, proba, proba, logits)
+        return Routing(index, proba, proba, logits, softmax=True)

@@ -13,6 +13,9 @@ from ..routing import Routing
 from .capacity import capacity
 from .protocol import LinearGate, Router, RouterModule, check_positive
 
+#: Part by which thresholds are lowered: more than rounding in single precision, less than what tells rows apart.
+_HAIR = 1e-4
+
 
 @dataclass(frozen=True)
 class ExpertChoice(Router):
@@ -22,9 +25,10 @@ class ExpertChoice(Router):
         y_t = \\sum_e p_{te} [t \\in \\mathrm{top}_C(p_{\\cdot e})] f_e(x_t), \\quad
         p = \\mathrm{softmax}(W x), \\quad C = \\lceil c T / E \\rceil
 
-    Choosing among the rows of a batch cannot be repeated for a row alone. So every expert keeps a moving mean of its
-    C-th largest probability, and at predict takes the rows above this threshold. Use it where even load matters most;
-    a row may get no expert at all, then the layer gives 0, so place it beside a skip connection.
+    Choosing among the rows of a batch cannot be repeated for a row alone. So every expert keeps a moving mean of the
+    middle between its C-th largest probability and the next, and at predict takes the rows above this threshold. Use it
+    where even load matters most; a row may get no expert at all, then the layer gives 0, so place it beside a skip
+    connection.
 
     Parameters
     ----------
@@ -72,8 +76,9 @@ class ExpertChoice(Router):
 
 
 class ExpertChoiceRouter(RouterModule):
-    """The module of `ExpertChoice`; ``threshold`` (n_experts,) is what a probability must exceed at predict."""
+    """The module of `ExpertChoice`; ``threshold`` (n_experts,) is what a probability must reach at predict."""
 
+    precise: ClassVar[tuple[str, ...]] = ("threshold", "n_batches")
     threshold: Tensor
     n_batches: Tensor
 
@@ -92,23 +97,28 @@ class ExpertChoiceRouter(RouterModule):
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(x)
         proba = logits.softmax(-1)
-        chosen = self._taken(proba.detach()) if self.training else proba > self.threshold.to(proba.dtype)
+        chosen = self._taken(proba.detach()) if self.training else proba >= self.threshold.to(proba.dtype)
         # As many slots as the most wanted row has experts; rows that are wanted less leave slots empty.
         n_slots = max(1, int(chosen.sum(-1).max())) if len(x) else 1
         index = torch.where(chosen, proba.detach(), -1.0).topk(n_slots).indices
-        dropped = ~chosen.gather(-1, index)
-        weight = proba.gather(-1, index).masked_fill(dropped, 0.0)
-        return Routing(index, weight, proba, logits, dropped)
+        empty = ~chosen.gather(-1, index)
+        weight = proba.gather(-1, index).masked_fill(empty, 0.0)
+        return Routing(index, weight, proba, logits, empty=empty)
 
     def _taken(self, proba: Tensor) -> Tensor:
         """Rows of each expert (n_rows, n_experts), bool; thresholds follow."""
         n_rows, n_experts = proba.shape
-        best = proba.topk(capacity(self.record.capacity_factor, 1, n_rows, n_experts), dim=0)
-        self._follow(best.values[-1:])
-        return torch.zeros_like(proba, dtype=torch.bool).scatter_(0, best.indices, True)
+        n_taken = capacity(self.record.capacity_factor, 1, n_rows, n_experts)
+        best = proba.topk(min(n_taken + 1, n_rows), dim=0)
+        last = best.values[n_taken - 1 : n_taken]
+        # Between the last that is taken and the first that is not, where no row of this batch lies; 0 where all are
+        # taken. A hair less, so that rows which are all alike pass whatever rounding does to them.
+        first_out = best.values[n_taken:] if len(best.values) > n_taken else torch.zeros_like(last)
+        self._follow((1 - _HAIR) * (last + first_out) / 2)
+        return torch.zeros_like(proba, dtype=torch.bool).scatter_(0, best.indices[:n_taken], True)
 
     def _follow(self, last: Tensor) -> None:
-        """Move thresholds by the last probabilities taken, (1, n_experts), in the mean over processes with rows."""
+        """Move thresholds towards those of a batch, (1, n_experts), in the mean over processes with rows."""
         n_processes = all_sum(last.new_tensor(len(last)), self.group)
         last = all_sum(last.sum(0), self.group) / n_processes
         stays = torch.where(self.n_batches > 0, self.record.momentum, 0.0).to(self.threshold)

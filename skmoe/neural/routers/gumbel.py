@@ -58,7 +58,7 @@ class Gumbel(Router):
     computes: ClassVar[str] = "all"
     batch_independent: ClassVar[str] = "always"
     gradient: ClassVar[str] = "all experts"
-    balanced_by: ClassVar[str] = "noise, or `balance_loss`"
+    balanced_by: ClassVar[str] = "noise, or `importance_loss`"
 
     temperature: float = 1.0
     n_samples: int = 10

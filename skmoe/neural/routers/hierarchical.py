@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..collectives import all_sum
-from ..routing import Routing, stacked
+from ..routing import Routing, assembled, stacked
 from .protocol import Router, RouterModule, check_part, check_positive
 from .topk import TopK
 
@@ -35,9 +35,10 @@ class Hierarchical(Router):
 
     Notes
     -----
-    What the losses see is the product: importance is the sum of :math:`G_i G_{ij}`, and the load of an expert that of
-    its group times its share in the load within the group over the rows that are sent there. The experts of a row
-    depend on the batch where those of the two routers do.
+    The router of a group sees the rows that are sent there, and no others. What the losses see is the product:
+    importance is the sum of :math:`G_i G_{ij}`, and the load of an expert that of its group times its share in the load
+    within the group over the rows that are sent there. The experts of a row depend on the batch where those of the two
+    routers do.
 
     References
     ----------
@@ -95,29 +96,43 @@ class HierarchicalRouter(RouterModule):
             module.update()
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
-        outer, inner = self.outer(x), [module(x) for module in self.inner]
+        outer = self.outer(x)
+        sent = outer.chosen()
+        rows = [torch.nonzero(to_group)[:, 0] for to_group in sent.unbind(1)]
+        inner = [assembled([module(x[mine])], [mine], len(x)) for module, mine in zip(self.inner, rows, strict=True)]
         every = stacked(inner)
 
         def taken(values: Tensor) -> Tensor:  # (n_rows, k, slots), of the groups that a row goes to
             return values.gather(1, outer.index[..., None].expand(-1, -1, every.k))
 
         carried = taken(every.carried_out()) & outer.carried_out()[..., None]
-        proba = (outer.probs[..., None] * every.probs).flatten(1)
+        made = taken(every.wanted()) & outer.wanted()[..., None]
+        probs = self._probs(outer, every, sent)
+        rooms = [part.capacity for part in inner if part.capacity is not None]
         return Routing(
             (taken(every.index) + inner[0].n_experts * outer.index[..., None]).flatten(1),
             (outer.weight[..., None] * taken(every.weight)).flatten(1),
-            proba,
-            proba.clamp_min(torch.finfo(proba.dtype).tiny).log(),
-            None if outer.dropped is every.dropped is None else ~carried.flatten(1),
-            chance=self._chance(outer, inner),
+            probs,
+            probs.clamp_min(torch.finfo(probs.dtype).tiny).log(),
+            dropped=(made & ~carried).flatten(1),
+            empty=(~made).flatten(1),
+            capacity=max(rooms) if len(rooms) == len(inner) else None,
+            chance=self._chance(outer, every, sent),
         )
 
-    def _chance(self, outer: Routing, inner: list[Routing]) -> Tensor | None:
+    @staticmethod
+    def _probs(outer: Routing, every: Routing, sent: Tensor) -> Tensor:
+        """Products of probabilities of the groups that a row goes to, divided by their sum, and of their experts."""
+        open_ = outer.probs * sent
+        total = open_.sum(-1, keepdim=True)
+        groups = torch.where(total > 0, open_ / total.clamp_min(torch.finfo(total.dtype).tiny), outer.probs)
+        return (groups[..., None] * every.probs).flatten(1)
+
+    def _chance(self, outer: Routing, every: Routing, sent: Tensor) -> Tensor | None:
         """Load of a group times the share within it of its experts over the rows that are sent there, row by row."""
-        if outer.chance is None and all(routing.chance is None for routing in inner):
+        if outer.chance is None and every.chance is None:
             return None
-        sent = outer.chosen()
-        within = torch.stack([r.chosen() if r.chance is None else r.chance for r in inner], 1)
+        within = every.chosen() if every.chance is None else every.chance
         if outer.chance is None:
             return (sent[..., None] * within).flatten(1)
         load, n_sent = all_sum(outer.chance.sum(0), self.group), all_sum(sent.sum(0), self.group)

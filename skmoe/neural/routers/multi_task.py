@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from ..routing import Routing, stacked
+from ..routing import Routing, assembled, stacked
 from .protocol import Router, RouterModule, check_part, check_positive
 from .soft import Soft
 
@@ -20,10 +20,10 @@ class MultiTask(Router):
     .. math:: y_m = \\sum_e G^{(m)}_e(x) f_e(x)
 
     ``layer(x)`` answers every row for every task, (n_rows, n_tasks, d_out): with soft gates this is the layer of MMoE,
-    on which each task puts a tower of its own. ``layer(x, task=task)`` takes the gate of each row's own task,
-    (n_rows, d_out), as Mod-Squad does; `mutual_information_loss` then makes tasks prefer different experts. On tables
-    a task may also be a segment of the rows. Use it where tasks share some of what there is to learn; else train one
-    model a task.
+    on which each task puts a tower of its own. ``layer(x, task=task)`` takes the gate of each row's own task, (n_rows,
+    d_out), as Mod-Squad does: every gate routes its own rows; `mutual_information_loss` then makes tasks prefer
+    different experts. On tables a task may also be a segment of the rows. Use it where tasks share some of what there
+    is to learn; else train one model a task.
 
     Parameters
     ----------
@@ -93,11 +93,12 @@ class MultiTaskRouter(RouterModule):
             gate.update()
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
-        every = stacked([gate(x) for gate in self.gates])
         if task is None:
-            return every
+            return stacked([gate(x) for gate in self.gates])
         self._check(task, len(x))
-        return every.of_gate(task)._replace(task=task)
+        rows = [torch.nonzero(task == m)[:, 0] for m in range(len(self.gates))]
+        own = [gate(x[mine]) for gate, mine in zip(self.gates, rows, strict=True)]
+        return assembled(own, rows, len(x))._replace(task=task)
 
     def _check(self, task: Tensor, n_rows: int) -> None:
         if task.shape != (n_rows,) or task.dtype != torch.int64:

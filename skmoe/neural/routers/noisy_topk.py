@@ -105,7 +105,7 @@ class NoisyTopKRouter(RouterModule):
             chance = chance_of_choice(logits, noisy, std, self.record.k)
         index = largest(noisy, self.record.k)
         weight = noisy.gather(-1, index).softmax(-1)
-        return Routing(index, weight, logits.softmax(-1), logits, chance=chance)
+        return Routing(index, weight, logits.softmax(-1), logits, chance=chance, softmax=not self.training)
 
     def _std(self, x: Tensor, logits: Tensor) -> Tensor:
         if self.noise is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -25,6 +26,18 @@ class RouterModule(nn.Module, ABC):
 
     #: The processes that hold the other rows of a batch, set by the layer; None where this one holds all.
     group: ProcessGroup | None = None
+
+    #: Buffers that stay in single precision at least, because they move in small steps.
+    precise: ClassVar[tuple[str, ...]] = ()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        before = {name: self._buffers[name] for name in self.precise if self._buffers.get(name) is not None}
+        super()._apply(fn, recurse)
+        for name, old in before.items():
+            new = self._buffers[name]
+            if old is not None and new is not None and torch.finfo(new.dtype).bits < 32:
+                self._buffers[name] = old.to(new.device)
+        return self
 
     @abstractmethod
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:

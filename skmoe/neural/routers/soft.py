@@ -59,7 +59,7 @@ class Soft(Router):
     computes: ClassVar[str] = "all"
     batch_independent: ClassVar[str] = "always"
     gradient: ClassVar[str] = "all experts"
-    balanced_by: ClassVar[str] = "nothing, or `balance_loss`"
+    balanced_by: ClassVar[str] = "nothing, or `importance_loss`"
 
     tree: Shape | None = None
     bias: bool = True
@@ -105,4 +105,4 @@ class SoftRouter(RouterModule):
         else:
             proba = logits.softmax(-1)
         index = torch.arange(proba.shape[-1], device=x.device).expand(proba.shape)
-        return Routing(index, proba, proba, logits)
+        return Routing(index, proba, proba, logits, softmax=True)

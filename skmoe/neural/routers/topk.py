@@ -135,6 +135,7 @@ class TopK(Router):
 class TopKRouter(RouterModule):
     """The module of `TopK`, in steps that others change: logits, scores, choice, weights, what is dropped."""
 
+    precise: ClassVar[tuple[str, ...]] = ("balance_bias",)
     balance_bias: Tensor
     #: Choices of each expert since the last update, whole numbers. No buffer: DistributedDataParallel would overwrite
     #: those of all processes but the first, and half precision cannot count.
@@ -155,7 +156,7 @@ class TopKRouter(RouterModule):
             self.n_chosen.zero_()
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
-        logits = self.gate(self._jittered(x))
+        logits = self.gate(self._jittered(x.to(torch.promote_types(x.dtype, torch.float32))))
         score = logits.softmax(-1) if self.record.score == "softmax" else logits.sigmoid()
         index = self._choice(score)
         weight = self._weight(logits, score, index)
@@ -166,7 +167,8 @@ class TopKRouter(RouterModule):
         if self.training and self.record.bias_rate:
             self._counted(index.device).add_(tally(index, logits.shape[-1]))
         proba = score if self.record.score == "softmax" else score / score.sum(-1, keepdim=True)
-        return Routing(index, weight, proba, logits, dropped, room)
+        soft = self.record.score == "softmax" and self.record.renormalize
+        return Routing(index, weight, proba, logits, dropped, capacity=room, softmax=soft)
 
     def _jittered(self, x: Tensor) -> Tensor:
         if not (self.training and self.record.jitter):

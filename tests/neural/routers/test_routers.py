@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 from skmoe.neural import (  # noqa: E402
     Attentive,
     ExpertChoice,
+    GShard,
     Gumbel,
     Hierarchical,
     MoELayer,
@@ -19,9 +20,11 @@ from skmoe.neural import (  # noqa: E402
     Soft,
     TopK,
     balance_loss,
+    entropy_loss,
     importance_loss,
     load_loss,
     mutual_information_loss,
+    z_loss,
 )
 
 
@@ -160,11 +163,11 @@ def test_loads_of_two_levels_by_hand():
     made.router.outer.generator = generator(3)
     for gate in made.router.inner:
         gate.generator = generator(4)
-    outer, inner = made.router.outer(x), [gate(x) for gate in made.router.inner]
+    outer = made.router.outer(x)
     expected = torch.zeros(6, dtype=torch.float64)
-    for group in range(2):
-        sent = outer.index[:, 0] == group
-        expected[3 * group : 3 * group + 3] = outer.chance[:, group].sum() * inner[group].chance[sent].mean(0)
+    for group, gate in enumerate(made.router.inner):
+        inner = gate(x[outer.index[:, 0] == group])
+        expected[3 * group : 3 * group + 3] = outer.chance[:, group].sum() * inner.chance.mean(0)
     torch.testing.assert_close(made.routing.chance.sum(0), expected)
     variation = expected.var(correction=0) / expected.mean() ** 2
     torch.testing.assert_close(load_loss(made.routing), variation)
@@ -183,12 +186,26 @@ def test_noise_on_one_level(outer, inner):
     assert made.routing.chance is None
 
 
-def test_balance_bias_of_two_levels():
-    made = layer(Hierarchical(n_groups=2, outer=TopK(k=1, bias_rate=0.1), inner=TopK(k=1, bias_rate=0.1)))
-    made(rows())
+def test_groups_see_their_rows_and_no_others():
+    record = TopK(k=1, bias_rate=0.1, capacity_factor=0.5)
+    made = layer(Hierarchical(n_groups=2, outer=TopK(k=1, bias_rate=0.1), inner=record))
+    x = rows(60)
+    made(x)
+    index, group = made.routing.index[:, 0], made.routing.index[:, 0] // 3
+    for g, gate in enumerate(made.router.inner):
+        counts = torch.bincount(index[group == g] - 3 * g, minlength=3)
+        assert gate.n_chosen.tolist() == counts.tolist()
+        room = math.ceil(0.5 * int(counts.sum()) / 3)
+        carried = made.routing.carried_out()[group == g, 0]
+        kept = torch.bincount((index[group == g] - 3 * g)[carried], minlength=3)
+        assert kept.tolist() == counts.clamp_max(room).tolist()
+    share = torch.bincount(index, minlength=6).double() / 60  # dropped choices are counted by the loss
+    expected = 6 * (share @ made.routing.probs.mean(0)).item()
+    assert balance_loss(made.routing).item() == pytest.approx(expected)
+    torch.testing.assert_close(made.routing.probs.sum(1), torch.ones(60, dtype=torch.float64))
     made.update()
-    assert made.router.outer.balance_bias.abs().tolist() == pytest.approx([0.1, 0.1])
-    assert float(made.router.inner[1].balance_bias.abs().max()) == pytest.approx(0.1)
+    counts = torch.bincount(group, minlength=2).double()
+    assert made.router.outer.balance_bias.tolist() == pytest.approx((0.1 * torch.sign(30 - counts)).tolist())
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------------
@@ -209,6 +226,27 @@ def test_a_task_is_a_layer_with_its_own_gate(record):
     own = made(x, task=task)
     torch.testing.assert_close(own, every[torch.arange(30), task], rtol=0, atol=1e-13)
     assert made.routing.task is task
+
+
+def test_a_task_routes_its_own_rows():
+    record = TopK(k=1, bias_rate=0.1, capacity_factor=1.0)
+    made = layer(MultiTask(n_tasks=2, router=record))
+    x, task = rows(60), (torch.arange(60) % 3 == 0).long()
+    y = made(x, task=task)
+    for m, gate in enumerate(made.router.gates):
+        mine = made.routing.index[task == m, 0]
+        counts = torch.bincount(mine, minlength=6)
+        assert gate.n_chosen.tolist() == counts.tolist()
+        kept = torch.bincount(mine[made.routing.carried_out()[task == m, 0]], minlength=6)
+        assert kept.tolist() == counts.clamp_max(math.ceil(len(mine) / 6)).tolist()
+    assert y.shape == (60, 3)
+    chosen = layer(MultiTask(n_tasks=2, router=ExpertChoice(capacity_factor=1.0)))
+    chosen(x, task=task)
+    for m, n_taken in ((0, 7), (1, 4)):  # rounded up
+        taken = (chosen.routing.combine_weights()[task == m] > 0).sum(0)
+        assert taken.tolist() == [n_taken] * 6
+    nobody = made(x, task=torch.zeros(60, dtype=torch.int64))  # a task without rows
+    assert nobody.shape == (60, 3)
 
 
 def test_shared_experts_serve_all_tasks():
@@ -252,7 +290,9 @@ def test_balance_counts_choices_and_no_empty_slots():
     made(rows(60))
     # Every expert takes as many rows, so the loss is 1 whatever the probabilities.
     assert balance_loss(made.routing).item() == pytest.approx(1.0)
-    assert made.routing.drop_rate() > 0  # rows that fewer experts want have empty slots
+    assert made.routing.drop_rate() == 0  # rows that fewer experts want have empty slots, and lost nothing
+    assert bool(made.routing.empty.any())
+    assert made.routing.counts().tolist() == [20] * 6
 
 
 def test_capacities_of_tasks_add_up():
@@ -261,3 +301,24 @@ def test_capacities_of_tasks_add_up():
     torch.testing.assert_close(made(rows()), looped(rows()), rtol=0, atol=1e-13)
     assert made.routing.capacity == 3 * math.ceil(0.5 * 2 * 50 / 6)
     assert looped.routing.drop_rate() > 0
+
+
+@pytest.mark.parametrize("record", [Soft(), Gumbel(), Attentive(), TopK(k=2), NoisyTopK(k=2), Soft(tree=(2, 3))])
+def test_a_loss_that_balances_has_a_gradient(record):
+    """Of every loss that a router names, in its gate."""
+    losses = {"balance_loss": balance_loss, "importance_loss": importance_loss, "load_loss": load_loss}
+    named = [loss for name, loss in losses.items() if f"`{name}`" in record.balanced_by]
+    assert named
+    for loss in named:
+        made = layer(record)
+        made(rows())
+        loss(made.routing).backward()
+        assert max(float(p.grad.abs().max()) for p in made.router.parameters() if p.grad is not None) > 1e-4
+
+
+@pytest.mark.parametrize("record", [Soft(), TopK(k=2), ExpertChoice(), GShard(), Hierarchical(), MultiTask()])
+def test_losses_of_no_rows_are_numbers(record):
+    made = layer(record)
+    made(rows(0))
+    for loss in (balance_loss, importance_loss, z_loss, entropy_loss, mutual_information_loss):
+        assert bool(torch.isfinite(loss(made.routing)))
