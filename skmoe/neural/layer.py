@@ -11,6 +11,15 @@ from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
 
 from ..routing import RoutingReport, routing_report
+from .checks import (
+    check_among,
+    check_experts,
+    check_reading,
+    check_whole,
+    checked_impl,
+    checked_shared,
+    checked_widths,
+)
 from .devices import asked
 from .dispatch.choose import choose
 from .dispatch.implementations import ALL_ROWS, IMPLEMENTATIONS, Implementation, SortedRows
@@ -22,7 +31,7 @@ from .experts.mlp import LOW_RANK, MLPExperts
 from .experts.modules import ModuleExperts
 from .experts.shared import SharedExperts
 from .offload import HostExperts, Resident, check_offload
-from .routers.protocol import Router
+from .routers.protocol import Router, check_router
 from .routers.topk import TopK
 from .routing import Routing
 
@@ -160,9 +169,17 @@ class MoELayer(nn.Module):
         super().__init__()
         if device is not None:
             asked(lambda probe: probe.to(device), torch.empty(0), f"device={str(device)!r}")
+        check_router("router", router)
+        if experts is not None:
+            check_experts(experts)
+            n_experts = len(experts)
         d_out = d_in if d_out is None else d_out
-        n_experts = n_experts if experts is None else len(experts)
-        _check(d_in, d_out, n_experts, hidden, n_shared, rank, rank_form)
+        check_whole(d_in=d_in, d_out=d_out, n_experts=n_experts)
+        check_whole(none=True, rank=rank)
+        check_whole(0, n_shared=n_shared)
+        check_among("rank_form", rank_form, LOW_RANK)
+        hidden = checked_widths("hidden", hidden)
+        widths = checked_shared(hidden, n_shared, shared_hidden, shared_gate)
         check_offload(offload, n_resident, own=experts is not None, rank=rank, shared_out=ep_group is not None)
         if ep_group is not None:
             check_shared_out(n_experts, ep_group, own=experts is not None, rank=rank)
@@ -178,15 +195,14 @@ class MoELayer(nn.Module):
         self.ep_group = ep_group
         if ep_group is not None:
             keep_local(self.experts, ep_group)
-        self.impl = _checked_impl(impl, self.experts.implementations)
+        self.impl = impl
         self.shared: Any = None
         if n_shared:
-            widths = hidden if shared_hidden is None else shared_hidden
             shape = (n_shared, d_in, widths, d_out, kind)
             self.shared = SharedExperts(*shape, bias=bias, gate=shared_gate, generator=generator)
         self.router: Any = router.module(d_in, n_experts, d_hidden=self.experts.d_hidden, generator=generator)
         self.router.reset_parameters(generator)
-        _check_reading(self.router, ep_group=ep_group, offload=offload)
+        check_reading(self.router, ep_group=ep_group, offload=offload)
         self._share_rows(dp_group)
         self.routing: Routing | None = None
         self.to(device=device, dtype=dtype)
@@ -213,6 +229,15 @@ class MoELayer(nn.Module):
         ``_set_params_and_buffers_to_ignore_for_model``) before it wraps the model.
         """
         yield from self.experts.parameters()
+
+    @property
+    def impl(self) -> str:
+        """How experts are computed; may be set to another name."""
+        return self._impl
+
+    @impl.setter
+    def impl(self, impl: str) -> None:
+        self._impl = checked_impl(impl, self.experts.implementations)
 
     @property
     def resident(self) -> Resident | None:
@@ -361,33 +386,3 @@ class MoELayer(nn.Module):
 
     def extra_repr(self) -> str:
         return f"d_in={self.d_in}, d_out={self.d_out}, n_experts={self.n_experts}, impl={self.impl!r}"
-
-
-def _check(
-    d_in: int, d_out: int, n_experts: int, hidden: Sequence[int], n_shared: int, rank: int | None, rank_form: str
-) -> None:
-    """Refuse shapes that are none."""
-    least = {"d_in": (d_in, 1), "d_out": (d_out, 1), "n_experts": (n_experts, 1), "n_shared": (n_shared, 0)}
-    least |= {"rank": (1 if rank is None else rank, 1)}
-    least |= {f"hidden[{number}]": (width, 1) for number, width in enumerate(hidden)}
-    for name, (value, smallest) in least.items():
-        if value < smallest:
-            raise ValueError(f"{name} must be at least {smallest}, got {value!r}.")
-    if rank_form not in LOW_RANK:
-        raise ValueError(f"rank_form must be one of {tuple(LOW_RANK)}, got {rank_form!r}.")
-
-
-def _check_reading(router: Any, **given: Any) -> None:
-    """Refuse settings under which no router can see all experts."""
-    for setting, value in given.items():
-        if value is not None and router.reads_experts:
-            raise ValueError(
-                f"{setting} does not go with a router that sees the answers of all experts before it routes: they are "
-                f"not all here. Use another router, or leave {setting} out."
-            )
-
-
-def _checked_impl(impl: str, possible: tuple[str, ...]) -> str:
-    if impl not in ("auto", *possible):
-        raise ValueError(f"impl must be 'auto' or, of these experts, one of {possible}; got {impl!r}.")
-    return impl

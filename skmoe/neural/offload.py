@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import torch
@@ -34,10 +35,10 @@ def check_offload(
         return
     if offload not in OFFLOADS:
         raise ValueError(f"offload must be one of {OFFLOADS} or None, got {offload!r}.")
-    if n_resident is None or n_resident < 1:
+    if not isinstance(n_resident, Integral) or isinstance(n_resident, bool) or n_resident < 1:
         raise ValueError(
-            f"n_resident must be at least 1 with offload={offload!r}, got {n_resident!r}: it is how many experts the "
-            "compute device holds at a time."
+            f"n_resident must be a whole number of at least 1 with offload={offload!r}, got {n_resident!r}: how many "
+            "experts the compute device holds at a time."
         )
     refused = {"experts=[...]": own, f"rank={rank}": rank is not None, "ep_group": shared_out}
     for setting, given in refused.items():

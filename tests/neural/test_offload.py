@@ -216,8 +216,9 @@ def test_routing_report_needs_no_gradients():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"offload": "experts"}, "n_resident must be at least 1 .* got None"),
-        ({"offload": "experts", "n_resident": 0}, "n_resident must be at least 1 .* got 0"),
+        ({"offload": "experts"}, "n_resident must be a whole number of at least 1 .* got None"),
+        ({"offload": "experts", "n_resident": 0}, "n_resident must be a whole number of at least 1 .* got 0"),
+        ({"offload": "experts", "n_resident": 1.5}, "n_resident must be a whole number of at least 1 .* got 1.5"),
         ({"offload": "optimizer", "n_resident": 1}, r"offload must be one of \('experts',\) or None, got 'optimizer'"),
         ({"n_resident": 2}, 'n_resident=2 has no meaning without offload="experts"'),
         ({"offload": "experts", "n_resident": 1, "rank": 2}, "does not go with rank=2"),

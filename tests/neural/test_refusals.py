@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
@@ -46,6 +47,33 @@ SETTINGS = {
     r"n_shared must be at least 0, got -1": {"n_shared": -1},
     r"activation must be one of .*'swiglu'.*, got 'silu'": {"activation": "silu"},
     r"impl must be 'auto' or, of these experts, one of .*'grouped'.*; got 'triton'": {"impl": "triton"},
+    r"router must be a Router record such as TopK\(k=2\), got 'topk'\.": {"router": "topk"},
+    r"router must be a Router record such as TopK\(k=2\), got None\.": {"router": None},
+    r"router must be a Router record .* got the class TopK: call it\.": {"router": TopK},
+    r"router must be a Router record .* got the class int\.": {"router": int},
+    r"got a module, Linear: the layer makes the module itself": {"router": torch.nn.Linear(3, 8)},
+    r"d_in must be a whole number of at least 1, got 3\.0": {"d_in": 3.0},
+    r"d_in must be a whole number of at least 1, got None": {"d_in": None},
+    r"d_out must be a whole number of at least 1, got '2'": {"d_out": "2"},
+    r"n_experts must be a whole number of at least 1, got True": {"n_experts": True},
+    r"rank must be a whole number of at least 1, got 1\.5": {"rank": 1.5},
+    r"n_shared must be a whole number of at least 0, got 2\.0": {"n_shared": 2.0},
+    r"hidden must be a sequence, .* got 64: write hidden=\(64,\)\.": {"hidden": 64},
+    r"hidden must be a sequence, .* such as \(64,\), got None": {"hidden": None},
+    r"hidden must be a sequence, .* such as \(64,\), got '64'": {"hidden": "64"},
+    r"hidden\[1\] must be a whole number of at least 1, got 8\.0": {"hidden": (8, 8.0)},
+    r"hidden\[0\] must be a whole number of at least 1, got None": {"hidden": (None,)},
+    r"shared_hidden\[0\] must be at least 1, got 0": {"shared_hidden": (0,), "n_shared": 1},
+    r"shared_hidden has no meaning without .* n_shared of at least 1, got n_shared=0": {"shared_hidden": (4,)},
+    r"shared_gate has no meaning without shared experts": {"shared_gate": True},
+    r"one an expert; got an empty one": {"experts": []},
+    r"one an expert; got the class Linear\. Make the modules": {"experts": torch.nn.Linear},
+    r"one an expert; got a generator": {"experts": (torch.nn.Linear(3, 3) for _ in range(2))},
+    r"one an expert; got a Sequential": {"experts": torch.nn.Sequential(torch.nn.Linear(3, 3))},
+    r"experts\[1\] is the class Linear: call it": {"experts": [torch.nn.Linear(3, 3), torch.nn.Linear]},
+    r"experts\[0\] is 'linear'": {"experts": ["linear"]},
+    r"impl must be 'auto' or, .*; got None": {"impl": None},
+    r"rank_form must be one of .*, got None": {"rank_form": None},
     r"one of \('loop',\); got 'dense'": {"experts": [torch.nn.Linear(3, 3)] * 2, "impl": "dense"},
 }
 
@@ -53,7 +81,23 @@ SETTINGS = {
 @pytest.mark.parametrize("message", SETTINGS)
 def test_settings_of_a_layer(message):
     with pytest.raises(ValueError, match=message):
-        MoELayer(3, **SETTINGS[message])
+        MoELayer(**{"d_in": 3} | SETTINGS[message])
+
+
+def test_whole_numbers_of_numpy_and_lists_of_widths():
+    two = np.int64(2)
+    layer = MoELayer(two, two, n_experts=two, hidden=[8, np.int32(8)], n_shared=two, router=TopK(k=two))
+    assert layer(torch.zeros(4, 2)).shape == (4, 2)
+    assert [linear.weight.shape[2] for linear in layer.experts.maps] == [8, 8, 2]
+
+
+def test_an_implementation_that_is_set_later():
+    layer = layer_of()
+    layer.impl = "dense"
+    assert layer.impl == "dense"
+    with pytest.raises(ValueError, match=r"impl must be 'auto' or, .*'grouped'.*; got 'bananas'"):
+        layer.impl = "bananas"
+    assert layer.impl == "dense"
 
 
 @pytest.mark.parametrize("device", ["cuda:77", "mps:3", "xpu:1"])
@@ -69,17 +113,39 @@ RECORDS = {
     "capacity_factor must be above 0, got 0,": lambda: ExpertChoice(capacity_factor=(0,)[0]),
     "capacity_policy must be one of": lambda: TopK(capacity_policy="random"),
     "min_capacity must be at least 1, got 0": lambda: Switch(min_capacity=0),
-    "k must be above 0, got 0": lambda: TopK(k=0),
+    "k must be at least 1, got 0": lambda: TopK(k=0),
     "score must be 'softmax' or 'sigmoid', got 'tanh'": lambda: TopK(score="tanh"),
     "bias_rate must be at least 0, got -0.1": lambda: TopK(bias_rate=-0.1),
     r"jitter must be in \[0, 1\), got 1": lambda: TopK(jitter=1.0),
     "groups_kept=3 is more than n_groups=2": lambda: TopK(n_groups=2, groups_kept=3),
     "temperature must be above 0, got 0": lambda: Soft(temperature=0),
     "temperature must be above 0, got -1": lambda: Gumbel(temperature=-1),
-    "n_samples must be above 0, got 0": lambda: Gumbel(n_samples=0),
+    "n_samples must be at least 1, got 0": lambda: Gumbel(n_samples=0),
     "noise_std must be above 0, got 0.0": lambda: NoisyTopK(noise_std=0.0),
     r"momentum must be in \[0, 1\), got 1": lambda: ExpertChoice(momentum=1),
-    "n_tasks must be above 0, got 0": lambda: MultiTask(n_tasks=0),
+    "k must be a whole number of at least 1, got 2.0": lambda: TopK(k=2.0),
+    "k must be a whole number of at least 1, got None": lambda: TopK(k=None),
+    "k must be a whole number of at least 1, got True": lambda: NoisyTopK(k=True),
+    "n_groups must be a whole number of at least 1, got 1.5": lambda: TopK(n_groups=1.5),
+    "n_groups must be a whole number of at least 1, got '2'": lambda: Hierarchical(n_groups="2"),
+    "groups_kept must be a whole number of at least 1, got 1.0": lambda: TopK(n_groups=2, groups_kept=1.0),
+    "min_capacity must be a whole number of at least 1, got 1.5": lambda: GShard(min_capacity=1.5),
+    "n_samples must be a whole number of at least 1, got 10.0": lambda: Gumbel(n_samples=10.0),
+    "n_tasks must be a whole number of at least 1, got 2.5": lambda: MultiTask(n_tasks=2.5),
+    "d_hidden must be a whole number of at least 1, got 4.0": lambda: Attentive(d_hidden=4.0),
+    "scale must be a number, got '1'": lambda: TopK(scale="1"),
+    "capacity_factor must be a number, got nan": lambda: TopK(capacity_factor=float("nan")),
+    "capacity_factor must be a number, got '2'": lambda: ExpertChoice(capacity_factor="2"),
+    "momentum must be a number, got nan": lambda: ExpertChoice(momentum=float("nan")),
+    "temperature must be a number, got 'hot'": lambda: Soft(temperature="hot"),
+    "temperature must be a number, got None": lambda: Gumbel(temperature=None),
+    "bias_rate must be a number, got nan": lambda: TopK(bias_rate=float("nan")),
+    "jitter must be a number, got '0.1'": lambda: Switch(jitter="0.1"),
+    "noise_std must be a number, got nan": lambda: NoisyTopK(noise_std=float("nan")),
+    "router of MultiTask must be a Router record .* got the class TopK: call it": lambda: MultiTask(router=TopK),
+    "outer of Hierarchical must be a Router record .* got 'x'": lambda: Hierarchical(outer="x"),
+    "inner of Hierarchical must be a Router record .* got None": lambda: Hierarchical(inner=None),
+    "n_tasks must be at least 1, got 0": lambda: MultiTask(n_tasks=0),
 }
 
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from ..checks import check_whole
 from ..routing import Routing
-from .protocol import LinearGate, Router, RouterModule, check_positive
+from .protocol import LinearGate, Router, RouterModule
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Attentive(Router):
     d_hidden: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive(d_hidden=self.d_hidden)
+        check_whole(none=True, d_hidden=self.d_hidden)
 
     def module(
         self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None

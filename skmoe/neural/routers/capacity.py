@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..checks import check_among, check_real, check_whole
 from ..routing import tally
 
 POLICIES = ("position", "probability")
@@ -14,14 +15,13 @@ POLICIES = ("position", "probability")
 
 def check_capacity(factor: float | None, policy: str, least: int) -> None:
     """Refuse a capacity that takes no row, or an unknown way to choose among rows."""
+    check_real(none=True, capacity_factor=factor)
     if factor is not None and not factor > 0:
         raise ValueError(
             f"capacity_factor must be above 0, got {factor!r}: a capacity of zero drops every row. None drops none."
         )
-    if policy not in POLICIES:
-        raise ValueError(f"capacity_policy must be one of {POLICIES}, got {policy!r}.")
-    if least < 1:
-        raise ValueError(f"min_capacity must be at least 1, got {least!r}.")
+    check_among("capacity_policy", policy, POLICIES)
+    check_whole(min_capacity=least)
 
 
 def capacity(factor: float, k: int, n_rows: int, n_experts: int, least: int = 1) -> int:

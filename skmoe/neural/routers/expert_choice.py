@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from ..checks import check_positive, check_real
 from ..collectives import all_sum
 from ..routing import Routing
 from .capacity import capacity
-from .protocol import LinearGate, Router, RouterModule, check_positive
+from .protocol import LinearGate, Router, RouterModule
 
 #: Part by which thresholds are lowered: more than rounding in single precision, less than what tells rows apart.
 _HAIR = 1e-4
@@ -66,6 +67,7 @@ class ExpertChoice(Router):
 
     def __post_init__(self) -> None:
         check_positive(capacity_factor=self.capacity_factor)
+        check_real(momentum=self.momentum)
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum!r}.")
 

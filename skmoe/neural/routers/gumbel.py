@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from .. import noise
+from ..checks import check_positive, check_whole
 from ..routing import Routing
-from .protocol import LinearGate, Router, RouterModule, check_positive
+from .protocol import LinearGate, Router, RouterModule
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Gumbel(Router):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        check_positive(temperature=self.temperature, n_samples=self.n_samples)
+        check_positive(temperature=self.temperature)
+        check_whole(n_samples=self.n_samples)
 
     def module(
         self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None

@@ -8,9 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from ..checks import check_whole
 from ..collectives import all_sum
 from ..routing import Routing, assembled, stacked
-from .protocol import Router, RouterModule, check_part, check_positive
+from .protocol import Router, RouterModule, check_part, check_router
 from .topk import TopK
 
 
@@ -65,7 +66,9 @@ class Hierarchical(Router):
     inner: Router = field(default_factory=TopK)
 
     def __post_init__(self) -> None:
-        check_positive(n_groups=self.n_groups)
+        check_whole(n_groups=self.n_groups)
+        check_router("outer of Hierarchical", self.outer)
+        check_router("inner of Hierarchical", self.inner)
 
     def module(
         self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from ..checks import check_whole
 from ..routing import Routing, assembled, stacked
-from .protocol import Router, RouterModule, check_part, check_positive
+from .protocol import Router, RouterModule, check_part, check_router
 from .soft import Soft
 
 
@@ -63,7 +64,8 @@ class MultiTask(Router):
     router: Router = field(default_factory=Soft)
 
     def __post_init__(self) -> None:
-        check_positive(n_tasks=self.n_tasks)
+        check_whole(n_tasks=self.n_tasks)
+        check_router("router of MultiTask", self.router)
 
     def module(
         self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None

@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from .. import noise
+from ..checks import check_positive, check_whole
 from ..routing import Routing
-from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive, largest
+from .protocol import LinearGate, Router, RouterModule, check_choice, largest
 
 #: Smallest deviation of learned noise, in logits (Shazeer et al. 2017, their code).
 LEAST_NOISE = 1e-2
@@ -73,7 +74,8 @@ class NoisyTopK(Router):
     noise_std: float | None = None
 
     def __post_init__(self) -> None:
-        check_positive(k=self.k, noise_std=self.noise_std)
+        check_whole(k=self.k)
+        check_positive(none=True, noise_std=self.noise_std)
 
     def module(
         self, d_in: int, n_experts: int, *, d_hidden: int | None = None, generator: Generator | None = None

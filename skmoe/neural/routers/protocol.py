@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -160,6 +160,18 @@ def largest(scores: Tensor, k: int) -> Tensor:
     return torch.cat([first, second], dim=-1)
 
 
+def check_router(setting: str, router: Any) -> None:
+    """Refuse what is no record of a router."""
+    if isinstance(router, Router):
+        return
+    given = f"{router!r}"
+    if isinstance(router, nn.Module):
+        given = f"a module, {type(router).__name__}: the layer makes the module itself, give it the record"
+    elif isinstance(router, type):
+        given = f"the class {router.__name__}" + (": call it" if issubclass(router, Router) else "")
+    raise ValueError(f"{setting} must be a Router record such as TopK(k=2), got {given}.")
+
+
 def check_part(whole: str, part: Router, module: RouterModule) -> None:
     """Refuse a router inside of another that only works by itself."""
     if module.reads_experts or module.by_task:
@@ -177,10 +189,3 @@ def check_choice(name: str, k: int, n_experts: int) -> None:
             f"{name} chooses {k} experts of {n_experts}: expected at most n_experts={n_experts}. Lower k or raise "
             "n_experts."
         )
-
-
-def check_positive(**values: float | None) -> None:
-    """Refuse settings that are not above zero; None stands for none."""
-    for setting, value in values.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{setting} must be above 0, got {value!r}.")

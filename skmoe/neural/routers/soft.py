@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from ...tree import Shape, Tree
+from ..checks import check_positive
 from ..routing import Routing
-from .protocol import LinearGate, Router, RouterModule, check_positive
+from .protocol import LinearGate, Router, RouterModule
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from .. import noise
+from ..checks import check_positive, check_real, check_whole
 from ..collectives import all_sum
 from ..routing import Routing, tally
 from .capacity import capacity, check_capacity, over_capacity
-from .protocol import LinearGate, Router, RouterModule, check_choice, check_positive, largest
+from .protocol import LinearGate, Router, RouterModule, check_choice, largest
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,10 @@ class TopK(Router):
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        check_positive(k=self.k, scale=self.scale, n_groups=self.n_groups, groups_kept=self.groups_kept)
+        check_whole(k=self.k, n_groups=self.n_groups)
+        check_whole(none=True, groups_kept=self.groups_kept)
+        check_positive(scale=self.scale)
+        check_real(bias_rate=self.bias_rate, jitter=self.jitter)
         check_capacity(self.capacity_factor, self.capacity_policy, self.min_capacity)
         if self.score not in ("softmax", "sigmoid"):
             raise ValueError(f"score must be 'softmax' or 'sigmoid', got {self.score!r}.")
