@@ -146,3 +146,46 @@ def test_modules_without_rows_are_left_alone():
     layer(rows(1, dtype=torch.float32))
     assert sorted(e.seen or 0 for e in experts) == [0, 0, 0, 0, 0, 1]
     assert layer(rows(0, dtype=torch.float32)).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rank": 0}, "rank must be at least 1, got 0"),
+        ({"rank": 2.0}, r"rank must be a whole number of at least 1, got 2\.0"),
+        ({"alpha": "16"}, "alpha must be a number, got '16'"),
+        ({"router": MultiTask()}, "router of AdaptedLinear must give a row one answer, got MultiTask"),
+        ({"n_shared": 1}, "AdaptedLinear takes no n_shared, got n_shared=1: .* use MoELayer"),
+        ({"experts": [torch.nn.Linear(5, 3)]}, "AdaptedLinear takes no experts"),
+        ({"hidden": (4,)}, r"AdaptedLinear takes no hidden, got hidden=\(4,\)"),
+        ({"activation": "relu"}, "AdaptedLinear takes no activation"),
+        ({"bias": True}, "AdaptedLinear takes no bias"),
+        ({"rank_form": "scaled"}, "AdaptedLinear takes no rank_form"),
+        ({"base": torch.nn.ReLU()}, r"base must be a torch\.nn\.Linear, got ReLU"),
+        ({"base": torch.nn.Linear}, r"base must be a torch\.nn\.Linear, got type"),
+    ],
+)
+def test_what_an_adapter_refuses(settings, message):
+    base = torch.nn.Linear(5, 3)
+    with pytest.raises(ValueError, match=message):
+        AdaptedLinear(**{"base": base} | settings)
+    assert base.weight.requires_grad
+
+
+def test_an_adapter_tells_its_columns():
+    adapted = AdaptedLinear(torch.nn.Linear(5, 3), impl="dense")
+    assert (adapted.in_features, adapted.out_features) == (5, 3)
+    assert adapted.changes.impl == "dense"
+
+
+def test_an_adapter_of_a_base_elsewhere_draws_what_others_draw():
+    base = torch.nn.Linear(5, 3)
+    source = generator()
+    AdaptedLinear(torch.nn.Linear(5, 3, device="meta"), generator=source)
+    after = torch.rand(3, generator=source)
+    source = generator()
+    adapted = AdaptedLinear(base, generator=source)
+    assert torch.equal(after, torch.rand(3, generator=source))
+    again = AdaptedLinear(base)
+    again.changes.experts.reset_parameters(generator())
+    assert torch.equal(again.changes.experts.maps[0].weight, adapted.changes.experts.maps[0].weight)
