@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Generator, Tensor
@@ -84,26 +85,44 @@ class Soft(Router):
 class SoftRouter(RouterModule):
     """Probabilities of the leaves of a tree; ``gate`` has one output a branch, in the order of ``tree.branches``."""
 
-    above: Tensor
+    #: Whether a leaf (column) hangs under a branch (row), 1 or 0, in host memory; None where the root gates all leaves.
+    #: No buffer: it follows from the tree, and is not to be lost where buffers are made anew without numbers.
+    above: Tensor | None
 
     def __init__(self, d_in: int, tree: Tree, *, bias: bool, temperature: float) -> None:
         super().__init__()
         self.gate = LinearGate(d_in, len(tree.branches), bias=bias)
         self.tree, self.temperature = tree, temperature
         self.sizes = [len(node.branches) for node in tree.nodes]
-        above = [[b.leaves.start <= leaf < b.leaves.stop for leaf in range(tree.n_leaves)] for b in tree.branches]
-        self.register_buffer("above", torch.tensor(above, dtype=torch.float32), persistent=False)
+        self.above = self._copy = _above(tree) if len(tree.nodes) > 1 else None
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
 
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(x) / self.temperature
-        if len(self.sizes) > 1:  # the log probability of a leaf is the sum of those of its branches
+        if self.above is not None:  # the log probability of a leaf is the sum of those of its branches
             branches = torch.cat([node.log_softmax(-1) for node in logits.split(self.sizes, dim=-1)], dim=-1)
-            logits = branches @ self.above.to(branches.dtype)
+            logits = branches @ self._above_on(x.device, self.above).to(branches.dtype)
             proba = logits.exp()
         else:
             proba = logits.softmax(-1)
         index = torch.arange(proba.shape[-1], device=x.device).expand(proba.shape)
         return Routing(index, proba, proba, logits, softmax=True)
+
+    def _above_on(self, device: torch.device, above: Tensor) -> Tensor:
+        """``above`` where it is needed."""
+        if self._copy is None or self._copy.device != device:
+            self._copy = above.to(device)
+        return self._copy
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._copy = self.above
+        return super()._apply(fn, recurse)
+
+
+def _above(tree: Tree) -> Tensor:
+    """Whether each leaf hangs under each branch (n_branches, n_leaves), 1 or 0."""
+    first, last = torch.tensor([(b.leaves.start, b.leaves.stop) for b in tree.branches], device="cpu").T[..., None]
+    leaf = torch.arange(tree.n_leaves, device="cpu")
+    return ((first <= leaf) & (leaf < last)).float()
