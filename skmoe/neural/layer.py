@@ -168,7 +168,7 @@ class MoELayer(nn.Module):
     ) -> None:
         super().__init__()
         if device is not None:
-            asked(lambda probe: probe.to(device), torch.empty(0), f"device={str(device)!r}")
+            asked(lambda probe: probe.to(device), torch.empty(0, device="cpu"), f"device={str(device)!r}")
         check_router("router", router)
         if experts is not None:
             check_experts(experts)
@@ -186,25 +186,28 @@ class MoELayer(nn.Module):
         self.d_in, self.d_out, self.n_experts = d_in, d_out, n_experts
         kind = activation_of(activation)
         drawn: dict[str, Any] = {"bias": bias, "rank": rank, "rank_form": rank_form, "generator": generator}
-        if experts is not None:
-            self.experts: Any = ModuleExperts(experts, d_out)
-        elif n_resident is not None:
-            self.experts = HostExperts(n_experts, d_in, hidden, d_out, kind, n_resident=n_resident, **drawn)
-        else:
-            self.experts = MLPExperts(n_experts, d_in, hidden, d_out, kind, **drawn)
-        self.ep_group = ep_group
-        if ep_group is not None:
-            keep_local(self.experts, ep_group)
-        self.impl = impl
-        self.shared: Any = None
-        if n_shared:
-            shape = (n_shared, d_in, widths, d_out, kind)
-            self.shared = SharedExperts(*shape, bias=bias, gate=shared_gate, generator=generator)
-        self.router: Any = router.module(d_in, n_experts, d_hidden=self.experts.d_hidden, generator=generator)
-        self.router.reset_parameters(generator)
+        with torch.device("cpu"):  # whatever the default
+            if experts is not None:
+                self.experts: Any = ModuleExperts(experts, d_out)
+            elif n_resident is not None:
+                self.experts = HostExperts(n_experts, d_in, hidden, d_out, kind, n_resident=n_resident, **drawn)
+            else:
+                self.experts = MLPExperts(n_experts, d_in, hidden, d_out, kind, **drawn)
+            self.ep_group = ep_group
+            if ep_group is not None:
+                keep_local(self.experts, ep_group)
+            self.impl = impl
+            self.shared: Any = None
+            if n_shared:
+                shape = (n_shared, d_in, widths, d_out, kind)
+                self.shared = SharedExperts(*shape, bias=bias, gate=shared_gate, generator=generator)
+            self.router: Any = router.module(d_in, n_experts, d_hidden=self.experts.d_hidden, generator=generator)
+            self.router.reset_parameters(generator)
         check_reading(self.router, ep_group=ep_group, offload=offload)
         self._share_rows(dp_group)
         self.routing: Routing | None = None
+        if device is None and torch.get_default_device().type != "cpu":
+            device = torch.get_default_device()
         self.to(device=device, dtype=dtype)
 
     def _share_rows(self, group: ProcessGroup | None) -> None:

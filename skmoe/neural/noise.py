@@ -1,9 +1,22 @@
-"""Random numbers in training: from a private generator, or from torch's own."""
+"""Random numbers, of parameters and in training: from a private generator, or from torch's own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
+
+
+@torch.no_grad()
+def draw(parameter: Tensor, generator: Generator | None, into: Callable[[Tensor], object]) -> None:
+    """Let ``into`` draw a parameter where the generator is, so that its numbers are the same on all devices."""
+    if generator is None or generator.device == parameter.device:
+        into(parameter)
+    else:
+        drawn = torch.empty_like(parameter, device=generator.device)
+        into(drawn)
+        parameter.copy_(drawn)
 
 
 def uniform(like: Tensor, generator: Generator | None) -> Tensor:

@@ -11,13 +11,14 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Generator, Tensor, nn
 
+from .. import noise
 from ..dispatch.layout import Layout
 
 
 def _uniform(parameter: Tensor, n_inputs: int, generator: Generator | None) -> None:
     """As torch.nn.Linear: uniform, within one over the root of the number of inputs."""
     bound = max(1, n_inputs) ** -0.5
-    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    noise.draw(parameter, generator, lambda drawn: nn.init.uniform_(drawn, -bound, bound, generator=generator))
 
 
 class LinearMaps(nn.Module, ABC):
@@ -116,7 +117,8 @@ class ScaledLinear(LinearMaps):
     def reset_parameters(self, generator: Generator | None = None) -> None:
         _uniform(self.shared, len(self.shared), generator)
         with torch.no_grad():
-            self.before.copy_(2.0 * torch.empty_like(self.before).bernoulli_(generator=generator) - 1.0)
+            noise.draw(self.before, generator, lambda drawn: drawn.bernoulli_(generator=generator))
+            self.before.mul_(2.0).sub_(1.0)
         nn.init.constant_(self.after, 1 / self.after.shape[1])
         if self.bias is not None:
             _uniform(self.bias, len(self.shared), generator)

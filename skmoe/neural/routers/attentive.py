@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from .. import noise
 from ..checks import check_whole
 from ..routing import Routing
 from .protocol import LinearGate, Router, RouterModule
@@ -89,7 +90,7 @@ class AttentiveRouter(RouterModule):
     def reset_parameters(self, generator: Generator | None = None) -> None:
         bound = self.gate.in_features**-0.5
         for parameter in self.gate.parameters():
-            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+            noise.draw(parameter, generator, lambda drawn: nn.init.uniform_(drawn, -bound, bound, generator=generator))
         for projection in (self.query, self.key):
             projection.reset_parameters(generator, scale=1.0)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
 
+from .. import noise
 from ..routing import Routing
 
 
@@ -107,7 +108,12 @@ class LinearGate(nn.Module):
         """
         if scale > 0:
             deviation = (scale / self.weight.shape[1]) ** 0.5
-            nn.init.trunc_normal_(self.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator)
+            bounds = (-2 * deviation, 2 * deviation)
+            noise.draw(
+                self.weight,
+                generator,
+                lambda drawn: nn.init.trunc_normal_(drawn, 0.0, deviation, *bounds, generator=generator),
+            )
         else:
             nn.init.zeros_(self.weight)
         if self.bias is not None:
