@@ -92,7 +92,8 @@ class MoELayer(nn.Module):
         are here: joined along the first axis, process by process, they are those of one layer.
     offload : {"experts"} or None, default=None
         For prediction: the experts stay in host memory, whatever device the layer is moved to, and are copied to it
-        when rows come for them. Results are those of ``impl="loop"``.
+        when rows come for them. Results are those of ``impl="loop"``. After writing to ``parameter.data`` of an expert,
+        which nothing can notice, call ``layer.resident.clear()``.
     n_resident : int or None, default=None
         With `offload`: experts that are on the device at a time, at least 1. Those used last stay there.
     generator : torch.Generator or None, default=None

@@ -66,6 +66,9 @@ def _version(*parameters: Tensor | None) -> tuple[int, ...]:
 class Resident:
     """Which experts are on the compute device.
 
+    Copies follow their parameters where these are replaced, loaded by ``load_state_dict``, or written to under
+    ``torch.no_grad()`` (``parameter.copy_(...)``). Call `clear` after writing to ``parameter.data``, which is not seen.
+
     Attributes
     ----------
     n_resident : int
@@ -80,7 +83,7 @@ class Resident:
     def __init__(self, n_resident: int, device: torch.device) -> None:
         self.n_resident, self.device = n_resident, device
         self.hits = self.misses = 0
-        self._slots: dict[int, _Slots] = {}
+        self._slots: dict[int, _Slots] = {}  # by the weights, which slots hold on to; in the order of maps
         self._stream: Any = None
 
     @property
@@ -94,8 +97,13 @@ class Resident:
         return self.device.type == "cuda" and self.n_resident > 1
 
     def clear(self) -> None:
-        """Free the device of experts. Counts stay."""
+        """Free the device of experts; they are copied anew when rows come for them. Counts stay."""
         self._slots.clear()
+
+    def follow(self, weights: Sequence[Tensor]) -> None:
+        """Forget experts of which a matrix was replaced; ``weights`` are those of all linear maps, first to last."""
+        if list(self._slots) != [id(weight) for weight in weights][: len(self._slots)]:
+            self.clear()
 
     def visit(
         self, weight: Tensor, bias: Tensor | None, experts: Sequence[int]
@@ -204,6 +212,7 @@ class HostExperts(MLPExperts):
                 "them. Call layer.eval() and the layer under torch.no_grad(); to train, make a layer without offload "
                 "and load its state_dict() into this one."
             )
+        self.resident.follow([linear.weight for linear in self.maps])
         return super().forward(x, layout)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

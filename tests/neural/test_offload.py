@@ -168,6 +168,35 @@ def test_parameters_that_change_are_copied_again():
             assert torch.equal(offloaded(x), resident(x))
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_parameters_that_are_replaced(number, name):
+    offloaded, resident = _pair(3)
+    x = _rows(40)
+    visited = []
+    for factor in (1.0, 2.0, 3.0):
+        for layer in (offloaded, resident):
+            linear = layer.experts.maps[number]
+            setattr(linear, name, torch.nn.Parameter(factor * getattr(linear, name).detach()))
+        with torch.no_grad():
+            assert torch.equal(offloaded(x), resident(x))
+        assert len(offloaded.resident._slots) == len(offloaded.experts.maps)
+        assert list(offloaded.resident._slots) == [id(linear.weight) for linear in offloaded.experts.maps]
+        visited.append(offloaded.resident.hits + offloaded.resident.misses)
+    assert visited == [N_EXPERTS, 2 * N_EXPERTS, 3 * N_EXPERTS]
+
+
+def test_writing_to_data_is_followed_by_clear():
+    offloaded, resident = _pair(N_EXPERTS)
+    x = _rows(40)
+    with torch.no_grad():
+        offloaded(x)
+        for layer in (offloaded, resident):
+            layer.experts.maps[0].weight.data.mul_(2.0)
+        offloaded.resident.clear()
+        assert torch.equal(offloaded(x), resident(x))
+
+
 def test_experts_stay_in_host_memory():
     layer = _sorter(1, n_shared=1)
     experts = [parameter.data_ptr() for parameter in layer.experts.parameters()]
