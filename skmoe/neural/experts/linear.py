@@ -29,6 +29,9 @@ class LinearMaps(nn.Module, ABC):
         """Numbers that an expert has for itself."""
         return sum(parameter[0].numel() for name, parameter in self.named_parameters() if name != "shared")
 
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}: {tuple(parameter.shape)}" for name, parameter in self.named_parameters())
+
     @abstractmethod
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the parameters anew."""

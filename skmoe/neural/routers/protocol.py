@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import torch
@@ -50,6 +50,15 @@ class RouterModule(nn.Module, ABC):
 
     def update(self) -> None:
         """What is to be done once an optimiser step."""
+
+    def extra_repr(self) -> str:
+        """``k``, and settings of the record that are not the usual ones."""
+        record = getattr(self, "record", None)
+        if not isinstance(record, Router):
+            return ""
+        shown = {field.name: repr(getattr(record, field.name)) for field in fields(record)}
+        usual = {field.name: repr(field.default) for field in fields(record) if field.name != "k"}
+        return ", ".join(f"{name}={value}" for name, value in shown.items() if usual.get(name) != value)
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,9 @@ class LinearGate(nn.Module):
             nn.init.zeros_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        return f"d_in={self.weight.shape[1]}, d_out={self.weight.shape[0]}, bias={self.bias is not None}"
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n_rows, n_experts)."""

@@ -99,6 +99,9 @@ class SoftRouter(RouterModule):
     def reset_parameters(self, generator: Generator | None = None) -> None:
         self.gate.reset_parameters(generator)
 
+    def extra_repr(self) -> str:
+        return f"n_branches={self.sizes}, temperature={self.temperature}"
+
     def forward(self, x: Tensor, *, task: Tensor | None = None, hidden: Tensor | None = None) -> Routing:
         logits = self.gate(x) / self.temperature
         if self.above is not None:  # the log probability of a leaf is the sum of those of its branches
