@@ -21,9 +21,9 @@ class Hierarchical(Router):
 
     .. math:: y = \\sum_i G_i(x) \\sum_j G_{ij}(x) f_{ij}(x)
 
-    Expert ``(i, j)`` has number ``i * n_experts / n_groups + j``. Use it where experts are many and form families; up
-    to some dozens one `TopK` is as fast. Soft on both levels it is the mixture of Jordan and Jacobs (1994), of which
-    `Soft` knows all trees.
+    Expert ``(i, j)`` has number ``i * n_experts / n_groups + j``. Use it where experts form families that are to be
+    seen, or balanced, as such; one `TopK` is faster, whatever the number of experts. Soft on both levels it is the
+    mixture of Jordan and Jacobs (1994), of which `Soft` knows all trees.
 
     Parameters
     ----------
