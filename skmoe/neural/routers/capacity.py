@@ -30,7 +30,9 @@ def capacity(factor: float, k: int, n_rows: int, n_experts: int, least: int = 1)
     .. math:: C = \\min(T, \\max(C_{min}, \\lceil c\\,k\\,T / E \\rceil))
     """
     share = factor * k * n_rows / n_experts
-    return n_rows if math.isinf(share) else min(n_rows, max(least, math.ceil(share)))
+    if math.isinf(share):
+        return n_rows
+    return min(n_rows, max(least, math.ceil(share - 1e-9)))  # 1.1 * 10 is 11, whatever its last digit says
 
 
 def over_capacity(

@@ -43,8 +43,8 @@ class TopK(Router):
         Whether the gate has intercepts.
     bias_rate : float, default=0.0
         Step of balancing without a loss: once an optimiser step (`MoELayer.update`) the balance bias ``b`` of an expert
-        that was chosen more often than the mean falls by this, else it rises. It decides who is chosen and is no part
-        of the weights. DeepSeek-V3 used 0.001; 0 is none.
+        that was chosen more often than the mean falls by this, that of one chosen less often rises. It decides who is
+        chosen and is no part of the weights. DeepSeek-V3 used 0.001; 0 is none.
     n_groups : int, default=1
         Groups of experts of equal size, of which only the best are chosen from. A group is as good as its two best
         experts together.

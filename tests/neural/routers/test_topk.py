@@ -120,6 +120,7 @@ def test_jitter_is_for_training():
         (1.0, 2, 3, 8, 4, 3),
         (0.01, 1, 10, 4, 1, 1),
         (math.inf, 2, 7, 8, 1, 7),
+        (1.1, 1, 100, 10, 1, 11),
     ],
 )
 def test_capacity_by_hand(factor, k, n_rows, n_experts, least, expected):
