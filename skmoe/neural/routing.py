@@ -136,7 +136,7 @@ class Routing(NamedTuple):
         if k == self.k:
             return self
         more = (0, k - self.k)
-        empty = torch.zeros_like(self.index, dtype=torch.bool) if self.empty is None else self.empty
+        empty = ~self.wanted()
         return self._replace(
             index=pad(self.index, more),
             weight=pad(self.weight, more),
@@ -166,17 +166,17 @@ def _alike(routings: Sequence[Routing]) -> list[Routing]:
 
 
 def _together(parts: Sequence[Routing], join: Callable[[list[Tensor]], Tensor]) -> dict[str, Any]:
+    """Fields of one routing from those of several; an expert has room for what all of them may send it."""
     columns = {name: [getattr(part, name) for part in parts] for name in _BY_ROW}
     joined = {name: None if any(v is None for v in values) else join(values) for name, values in columns.items()}
-    return {**joined, "softmax": all(part.softmax for part in parts)}
+    rooms = [part.capacity for part in parts if part.capacity is not None]
+    room = sum(rooms) if len(rooms) == len(parts) else None
+    return {**joined, "capacity": room, "softmax": all(part.softmax for part in parts)}
 
 
 def stacked(routings: Sequence[Routing]) -> Routing:
     """Routings of the same rows as one, with an axis after the rows that counts them."""
-    parts = _alike(routings)
-    rooms = [part.capacity for part in parts if part.capacity is not None]
-    room = sum(rooms) if len(rooms) == len(parts) else None
-    return Routing(**_together(parts, lambda values: torch.stack(values, 1)), capacity=room)
+    return Routing(**_together(_alike(routings), lambda values: torch.stack(values, 1)))
 
 
 def assembled(routings: Sequence[Routing], rows: Sequence[Tensor], n_rows: int) -> Routing:
@@ -186,7 +186,7 @@ def assembled(routings: Sequence[Routing], rows: Sequence[Tensor], n_rows: int) 
     """
     parts, places = _alike(routings), torch.cat(list(rows))
     if len(places) < n_rows and parts[0].empty is None:
-        parts = [part._replace(empty=torch.zeros_like(part.index, dtype=torch.bool)) for part in parts]
+        parts = [part._saying("empty") for part in parts]
     joined = _together(parts, torch.cat)
     filling = dict.fromkeys(_BY_ROW, 0.0) | {"probs": 1 / parts[0].n_experts, "empty": True}
     for name in _BY_ROW:
@@ -194,5 +194,4 @@ def assembled(routings: Sequence[Routing], rows: Sequence[Tensor], n_rows: int) 
         if values is not None:
             whole = values.new_full((n_rows, *values.shape[1:]), filling[name])
             joined[name] = whole.index_copy(0, places, values)
-    rooms = [part.capacity for part in parts if part.capacity is not None]
-    return Routing(**joined, capacity=sum(rooms) if len(rooms) == len(parts) else None)
+    return Routing(**joined)
