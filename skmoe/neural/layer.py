@@ -354,6 +354,11 @@ class MoELayer(nn.Module):
         -------
         skmoe.routing.RoutingReport
             Of the combine weights, divided by their sum. A `skmoe.exceptions.CollapseWarning` says what is wrong.
+
+        Raises
+        ------
+        ValueError
+            Where no row gets an expert.
         """
         learning, last = [(module, module.training) for module in self.modules()], self.routing
         try:
