@@ -1,0 +1,146 @@
+"""A fitted mixture as arrays on standardised columns: what the torch side carries over."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..model import FittedMixture
+from ..rows.design import Design, Standardizer
+from ..tree import Nested, Shape
+
+
+class LinearExperts(NamedTuple):
+    """Linear experts on standardised columns, answers in units of y: weight (n_experts, n_columns, n_answers), bias
+    (n_experts, n_answers); scale and one over the degrees of freedom (n_experts, n_answers), or None."""
+
+    family: str
+    weight: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray | None
+    tail: np.ndarray | None
+
+
+class CarriedMixture(NamedTuple):
+    """A fitted mixture on standardised columns.
+
+    Attributes
+    ----------
+    tree : int or tuple
+        Shape of the tree.
+    gate : ndarray of shape (n_branches, 1 + n_columns)
+        Log-odds of the branches, intercepts first.
+    experts : LinearExperts
+    units : Standardizer
+        Centre and scale of the columns; a column of scale infinity counts as constant.
+    floor : ndarray or None
+        Scale floor of every output, in units of y.
+    """
+
+    tree: Shape
+    gate: np.ndarray
+    experts: LinearExperts
+    units: Standardizer
+    floor: np.ndarray | None
+
+    @property
+    def n_experts(self) -> int:
+        return len(self.experts.weight)
+
+
+def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixture:
+    """The arrays of a fitted mixture.
+
+    Parameters
+    ----------
+    estimator : skmoe.MoERegressor or skmoe.MoEClassifier
+        Fitted, with gates whose log-odds are linear in x, and experts of one family.
+    families : tuple of str
+        Those that can be carried over.
+    who : str
+        Who asks, for errors.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        Where the estimator was not fitted.
+    ValueError
+        Where it is no mixture, a gate models x, or experts are of several families or of another.
+    """
+    check_is_fitted(estimator)
+    fitted: FittedMixture | None = getattr(estimator, "_fitted", None)
+    if fitted is None:
+        raise ValueError(f"{who} carries over a fitted MoERegressor or MoEClassifier, got {type(estimator).__name__}.")
+    floor = fitted.scale_floor()
+    return CarriedMixture(
+        tree=_shape(fitted.tree.nested) if fitted.tree.nested else 1,
+        gate=_gate(fitted),
+        experts=_experts(fitted, families),
+        units=_units(fitted),
+        floor=None if floor is None else np.asarray(floor),
+    )
+
+
+def _experts(fitted: FittedMixture, possible: tuple[str, ...]) -> LinearExperts:
+    blocks = list(zip(fitted.mixture.experts, fitted.params.experts, strict=True))
+    families = {_family(block.expert) for block, _ in blocks}
+    if len(families) > 1 or not families <= set(possible):
+        raise ValueError(
+            f"Experts of {', '.join(sorted(families))} cannot be carried over: expected one family of "
+            f"{', '.join(possible)}. Train a mixture whose experts are of one of these."
+        )
+    same = Standardizer(np.zeros(len(fitted.expert.index)), np.ones(len(fitted.expert.index)))
+    order = np.argsort(np.concatenate([block.leaves for block, _ in blocks]))
+    slopes, bias = (
+        np.concatenate(parts)[order]
+        for parts in zip(*(block.expert.original(params, same) for block, params in blocks), strict=True)
+    )
+    thetas = [_shape_parameters(block.expert, params, len(same.center)) for block, params in blocks]
+    shape = [np.concatenate(parts)[order] for parts in zip(*thetas, strict=True)]
+    weight = np.swapaxes(fitted.expert.spread(slopes), 1, 2)
+    return LinearExperts(families.pop(), np.ascontiguousarray(weight), bias, *(*shape, None, None)[:2])
+
+
+def _family(expert: Any) -> str:
+    """Name of the distribution of the response; experts of several classes have no `Family`."""
+    return expert.family.name if hasattr(expert, "family") else "multinomial"
+
+
+def _shape_parameters(expert: Any, params: Any, n_columns: int) -> list[np.ndarray]:
+    """Scale in units of y and one over the degrees of freedom, as far as there are any, (n_experts, n_outputs)."""
+    scale = expert.scale(params) if hasattr(expert, "scale") else None
+    if scale is None:
+        return []
+    nowhere = Design(np.zeros((n_columns + 1, 1)))  # what comes after the location does not see x
+    return [scale, *(values[..., 0] for values in expert.theta(params, nowhere)[2:])]
+
+
+def _gate(fitted: FittedMixture) -> np.ndarray:
+    """Logits of the branches on standardised columns, (n_branches, 1 + n_features), intercepts first."""
+    n_coef = len(fitted.gate.index) + 1
+    gates = zip(fitted.mixture.gates, fitted.params.gates, strict=True)
+    coef = [gate.coef(params, n_coef) for gate, params in gates]
+    if any(part is None for part in coef):
+        raise ValueError(
+            "A gate of this mixture models x, so its log-odds are not linear in x and no softmax router is the same. "
+            'Use gate="softmax", or a GaussianGate of tied covariances.'
+        )
+    every = np.concatenate([part for part in coef if part is not None])
+    return np.column_stack([every[:, 0], fitted.gate.spread(every[:, 1:])])
+
+
+def _units(fitted: FittedMixture) -> Standardizer:
+    """Units of all columns; those that nobody sees count as constant."""
+    center, scale = np.zeros(fitted.expert.n_features), np.full(fitted.expert.n_features, np.inf)
+    for columns in (fitted.gate, fitted.expert):
+        center[columns.index], scale[columns.index] = columns.units.center, columns.units.scale
+    return Standardizer(center, scale)
+
+
+def _shape(nested: Nested) -> Shape:
+    """What `skmoe.tree.Tree.parse` makes a tree of: an int where all branches are leaves."""
+    if not any(nested):
+        return len(nested)
+    return tuple(1 if not child else (below,) if isinstance(below := _shape(child), int) else below for child in nested)

@@ -1,0 +1,1 @@
+"""The network computed in NumPy, for predictions where there is no torch."""
