@@ -22,9 +22,10 @@ class MixtureHead(nn.Module):
 
     Parameters
     ----------
-    family : {"gaussian", "student_t", "poisson", "bernoulli", "multinomial"}
+    family : {"gaussian", "heteroscedastic_gaussian", "student_t", "poisson", "bernoulli", "multinomial"}
         Distribution of the response given an expert. Answers are means, locations, log rates, one logit, or a logit a
-        class.
+        class; of ``"heteroscedastic_gaussian"`` they are the means of all outputs, then v of all outputs (see
+        `scale_floor`), so that the scale sees the row.
     n_experts : int
         Experts, each with shape parameters of its own.
     n_outputs : int, default=1
@@ -63,16 +64,25 @@ class MixtureHead(nn.Module):
                 "least 0."
             )
         self.family = family
+        self.scale_sees_row = family == "heteroscedastic_gaussian"
         self._component: Any = _COMPONENTS[family]
         shape = (n_experts, n_outputs)
-        self.log_scale = nn.Parameter(torch.zeros(shape)) if self._component in (_gaussian, _student_t) else None
+        self.log_scale = nn.Parameter(torch.zeros(shape)) if family in ("gaussian", "student_t") else None
         self.tail = nn.Parameter(torch.full(shape, _TAIL_AT_EIGHT)) if self._component is _student_t else None
         self.register_buffer("floor", torch.full((n_outputs,), float(scale_floor)))
 
     @property
     def scale(self) -> Tensor | None:
         """Scales (n_experts, n_outputs) in units of y; None where the family has none."""
-        return None if self.log_scale is None else torch.sqrt(self.floor.square() + (2 * self.log_scale).exp())
+        return None if self.log_scale is None else self._scale(self.log_scale)
+
+    def _scale(self, v: Tensor) -> Tensor:
+        return torch.sqrt(self.floor.square() + (2 * v).exp())
+
+    @property
+    def n_answers(self) -> int:
+        """Columns of an answer."""
+        return (2 if self.scale_sees_row else 1) * len(self.floor)
 
     @property
     def dof(self) -> Tensor | None:
@@ -107,13 +117,16 @@ class MixtureHead(nn.Module):
         torch.distributions.Distribution
             Whose ``log_prob`` takes (n_rows, n_outputs), or, of classes, numbers of classes (n_rows,).
         """
-        if answer.shape != (*routing.index.shape, len(self.floor)):
+        if answer.shape != (*routing.index.shape, self.n_answers):
             raise ValueError(
                 f"Answers of shape {tuple(answer.shape)} do not fit a routing of {tuple(routing.index.shape)} and a "
-                f"head of {len(self.floor)} outputs: expected {(*routing.index.shape, len(self.floor))}, as "
+                f"head of {len(self.floor)} outputs: expected {(*routing.index.shape, self.n_answers)}, as "
                 "MoELayer.answers gives them."
             )
         log_weight = self._log_weights(routing).to(answer.dtype)
+        if self.scale_sees_row:
+            answer, v = answer.chunk(2, dim=-1)
+            return self._component(log_weight, answer, self._scale(v), None)
         shape = [None if values is None else values[routing.index] for values in (self.scale, self.dof)]
         return self._component(log_weight, answer, *shape)
 
@@ -208,6 +221,7 @@ def _multinomial(log_weight: Tensor, answer: Tensor, scale: None, dof: None) -> 
 #: Families by name.
 _COMPONENTS = {
     "gaussian": _gaussian,
+    "heteroscedastic_gaussian": _gaussian,
     "student_t": _student_t,
     "poisson": _poisson,
     "bernoulli": _bernoulli,

@@ -82,6 +82,9 @@ class GShard(Router):
 class GShardRouter(TopKRouter):
     """`TopKRouter` that leaves the second choice to chance in training."""
 
+    def choose(self, k: int) -> None:
+        """Two are chosen, whatever is asked for."""
+
     def _dropped(self, index: Tensor, weight: Tensor, room: int | None, skip: Tensor | None = None) -> Tensor | None:
         second = weight[:, 1].detach()
         unused = 2 * second <= noise.uniform(second, self.generator)

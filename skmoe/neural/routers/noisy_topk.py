@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from .. import noise
 from ..checks import check_positive, check_whole
+from ..forward.rule import Rule
 from ..routing import Routing
 from .protocol import LinearGate, Router, RouterModule, check_choice, largest
 
@@ -108,6 +109,12 @@ class NoisyTopKRouter(RouterModule):
         index = largest(noisy, self.record.k)
         weight = noisy.gather(-1, index).softmax(-1)
         return Routing(index, weight, logits.softmax(-1), logits, chance=chance, softmax=not self.training)
+
+    def choose(self, k: int) -> None:
+        self.record = replace(self.record, k=k)
+
+    def rule(self) -> Rule:
+        return Rule(self.record.k)
 
     def _std(self, x: Tensor, logits: Tensor) -> Tensor:
         if self.noise is not None:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
 
 from .. import noise
+from ..forward.rule import Rule
 from ..routing import Routing
 
 
@@ -50,6 +51,13 @@ class RouterModule(nn.Module, ABC):
 
     def update(self) -> None:
         """What is to be done once an optimiser step."""
+
+    def choose(self, k: int) -> None:
+        """Send rows to k experts from now on; routers to whom the number is no setting go on as they are."""
+
+    def rule(self) -> Rule | None:
+        """How this gate chooses at predict, for those who compute without torch; None where that cannot be said."""
+        return None
 
     def extra_repr(self) -> str:
         """``k``, and settings of the record that are not the usual ones."""

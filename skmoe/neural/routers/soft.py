@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from ...tree import Shape, Tree
 from ..checks import check_positive
+from ..forward.rule import Rule
 from ..routing import Routing
 from .protocol import LinearGate, Router, RouterModule
 
@@ -112,6 +113,9 @@ class SoftRouter(RouterModule):
             proba = logits.softmax(-1)
         index = torch.arange(proba.shape[-1], device=x.device).expand(proba.shape)
         return Routing(index, proba, proba, logits, softmax=True)
+
+    def rule(self) -> Rule | None:
+        return Rule(temperature=self.temperature) if self.above is None else None
 
     def _above_on(self, device: torch.device, above: Tensor) -> Tensor:
         """``above`` where it is needed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from .. import noise
 from ..checks import check_positive, check_real, check_whole
 from ..collectives import all_sum
+from ..forward.rule import Rule
 from ..routing import Routing, tally
 from .capacity import capacity, check_capacity, over_capacity
 from .protocol import LinearGate, Router, RouterModule, check_choice, largest
@@ -199,6 +200,15 @@ class TopKRouter(RouterModule):
             if self.record.renormalize:
                 weight = weight / weight.sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
         return weight * self.record.scale if self.record.scale != 1 else weight
+
+    def choose(self, k: int) -> None:
+        self.record = replace(self.record, k=k)
+
+    def rule(self) -> Rule | None:
+        record = self.record
+        if record.groups_kept is not None and record.groups_kept < record.n_groups:
+            return None
+        return Rule(record.k, record.score, record.renormalize, record.scale)
 
     def _room(self, n_rows: int) -> int | None:
         """Capacity of an expert in a batch, None where there is none."""

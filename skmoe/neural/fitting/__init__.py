@@ -1,0 +1,1 @@
+"""Training of the network by gradients: epochs, schedules, the best epoch."""

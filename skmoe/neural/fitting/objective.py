@@ -1,0 +1,69 @@
+"""What is minimised: minus the log density of the rows, and small losses that keep the gates in order."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributed import ProcessGroup
+
+from ..collectives import all_sum
+from ..losses import balance_loss, entropy_loss, importance_loss, z_loss
+from ..network import Inputs, Network
+from ..routing import Routing
+from .settings import Settings
+
+
+def objective(
+    network: Network,
+    rows: Inputs,
+    y: Tensor,
+    weight: Tensor,
+    settings: Settings,
+    epoch: int,
+    group: ProcessGroup | None = None,
+) -> Tensor:
+    """Loss of a batch.
+
+    .. math:: -\\frac{1}{n} \\sum_i w_i \\tfrac1M \\sum_m \\log p_m(y_i \\mid x_i)
+              + \\lambda \\, L_{balance} + \\zeta \\, L_z + \\eta_t H(e \\mid x)
+
+    Every member is trained for itself, and only what they predict is averaged: the mean of the losses, not the loss of
+    the mean (Gorishniy et al. 2025, https://arxiv.org/abs/2410.24210). Weights are those of the table divided by their
+    mean, so that batches of heavy rows count for more than batches of light ones.
+    """
+    answer = network(rows)
+    log_prob = network.log_prob(answer, y).mean(1)
+    n_rows = all_sum(log_prob.new_tensor(len(y)), group)
+    loss = -all_sum((weight * log_prob).sum(), group) / n_rows
+    if settings.n_experts > 1:
+        for layer in network.layers:
+            if layer.routing is not None:
+                loss = loss + _of_gate(layer.routing, settings, epoch)
+    return loss
+
+
+def _of_gate(routing: Routing, settings: Settings, epoch: int) -> Tensor:
+    """What is added for one gate. Where rows go to all experts, how often each is chosen teaches nothing."""
+    loss = routing.probs.new_zeros(())
+    if settings.balance:
+        spread = importance_loss(routing) if routing.k == routing.n_experts else balance_loss(routing)
+        loss = loss + settings.balance * spread
+    if settings.z_loss:
+        loss = loss + settings.z_loss * z_loss(routing)
+    entropy = settings.entropy_at(epoch)
+    return loss + entropy * entropy_loss(routing) if entropy else loss
+
+
+@torch.no_grad()
+def mean_log_prob(network: Network, rows: Inputs, y: Tensor, weight: Tensor, n_rows: int = 4096) -> float:
+    """Weighted mean log density of rows in the units of training, members averaged as densities.
+
+    Members of a row are one mixture, so their densities are averaged before the logarithm is taken.
+    """
+    total = y.new_zeros((), dtype=torch.float64)
+    for first in range(0, len(weight), n_rows):
+        at = slice(first, first + n_rows)
+        log_prob = network.log_prob(network(rows[at]), y[at])
+        log_mean = log_prob.logsumexp(1) - torch.log(log_prob.new_tensor(log_prob.shape[1]))
+        total += (weight[at] * log_mean).double().sum()
+    return float(total / weight.double().sum())

@@ -1,0 +1,64 @@
+"""How the network is trained, as records that need no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    k : int
+        Experts of a row once routing is sparse.
+    n_experts : int
+    n_epochs, batch_size : int
+    learning_rate, weight_decay, gradient_clip : float
+        Of AdamW; the clip is the largest norm of a gradient.
+    soft_start : float
+        Share of the epochs in which every row goes to all experts.
+    entropy : float
+        Weight of the entropy of a gate at the end of the soft start; it rises from 0.
+    balance, z_loss : float
+        Weights of the losses that keep experts in use and logits small.
+    patience : int or None
+        Epochs without a better validation score before training stops; None where nothing is validated.
+    annealed : bool
+        Whether the learning rate falls to 0 along half a cosine; else it stays.
+    """
+
+    k: int
+    n_experts: int
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    gradient_clip: float
+    soft_start: float
+    entropy: float
+    balance: float
+    z_loss: float
+    patience: int | None = None
+    annealed: bool = True
+
+    @property
+    def n_soft(self) -> int:
+        """Epochs of the soft start; the last epoch is sparse."""
+        if self.k >= self.n_experts:
+            return 0
+        return min(math.ceil(self.soft_start * self.n_epochs), self.n_epochs - 1)
+
+    def k_of(self, epoch: int) -> int:
+        """Experts of a row in an epoch, counted from 1."""
+        return self.n_experts if epoch <= self.n_soft else self.k
+
+    def learning_rate_at(self, progress: float) -> float:
+        """Learning rate when a share of all epochs is over."""
+        return self.learning_rate * (0.5 * (1 + math.cos(math.pi * progress)) if self.annealed else 1.0)
+
+    def entropy_at(self, epoch: int) -> float:
+        """Weight of the entropy in an epoch."""
+        return self.entropy * epoch / self.n_soft if epoch <= self.n_soft else 0.0

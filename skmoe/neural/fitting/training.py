@@ -1,0 +1,222 @@
+"""The loop over epochs: batches, steps, and which state is kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.distributed import ProcessGroup
+
+from ..collectives import all_sum
+from ..network import Inputs, Network
+from .objective import objective
+from .settings import Settings
+
+#: A state of the network: its parameters and buffers by name.
+State = dict[str, Tensor]
+
+
+class Rows(NamedTuple):
+    """A table on the device of the network: inputs, coded responses, weights divided by their mean."""
+
+    inputs: Inputs
+    y: Tensor
+    weight: Tensor
+
+
+class Kept(NamedTuple):
+    """The state that a training ends with.
+
+    Attributes
+    ----------
+    state : dict
+        Parameters and buffers by name.
+    k : int
+        Experts of a row in it.
+    epoch : int
+        The epoch after which it was the state; 0 is the start.
+    score : float or None
+        Its validation score.
+    """
+
+    state: State
+    k: int
+    epoch: int
+    score: float | None
+
+
+class Training:
+    """A network, its optimiser, and rows to learn from.
+
+    Parameters
+    ----------
+    network : Network
+        On its device.
+    rows : Rows
+        On the same device.
+    settings : Settings
+    generator : Generator
+        Source of the order of the rows; on the processor, so that it is the same on all devices.
+    group : ProcessGroup or None
+        Processes that share the rows of every batch; each has the whole table and takes its part.
+    half : bool
+        Whether the network, but not its gates, is computed in bfloat16.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rows: Rows,
+        settings: Settings,
+        generator: Generator,
+        *,
+        group: ProcessGroup | None = None,
+        half: bool = False,
+    ) -> None:
+        self.network, self.rows, self.settings, self.generator = network, rows, settings, generator
+        self.group, self.half = group, half
+        device = rows.weight.device.type
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=device in ("cpu", "cuda"),
+        )
+        self._parameters = list(network.parameters())
+
+    # -- epochs --------------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        score: Callable[[], float] | None,
+        watch: Callable[[dict[str, Any]], bool],
+        *,
+        start: int | None = None,
+    ) -> Kept:
+        """Train for all epochs, or until no better score is found.
+
+        Parameters
+        ----------
+        start : int or None
+            Experts of a row in the state that training starts from, where that state is worth keeping if no epoch does
+            better. None: it was drawn by lot.
+        score : callable or None
+            Validation score of the network as it is, higher is better; None validates nothing, and the last state is
+            kept.
+        watch : callable
+            Told of every epoch; True asks to stop.
+        """
+        best = self._start(score, start)
+        for epoch in range(1, self.settings.n_epochs + 1):
+            told = self.epoch(epoch)
+            found = None if score is None else self._validated(score)
+            sparse = epoch > self.settings.n_soft
+            if found is None or (sparse and (best.score is None or found > best.score)):
+                best = Kept(self._state(copied=found is not None), self.settings.k_of(epoch), epoch, found)
+            stop = watch({**told, "validation_score": found})
+            waited = epoch - max(best.epoch, self.settings.n_soft)
+            if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
+                break
+        return best
+
+    def _start(self, score: Callable[[], float] | None, start: int | None) -> Kept:
+        """The state before the first epoch."""
+        k = self.settings.k if start is None else start
+        found = None if score is None or start is None else self._validated(score, k)
+        return Kept(self._state(copied=True), k, 0, found)
+
+    def _validated(self, score: Callable[[], float], k: int | None = None) -> float:
+        """Score of the network as it predicts: sparse."""
+        self.network.choose(self.settings.k if k is None else k)
+        self.network.eval()
+        found = score()
+        return found if math.isfinite(found) else -math.inf
+
+    def _state(self, *, copied: bool) -> State:
+        state = self.network.state_dict()
+        return {name: value.clone() if copied else value for name, value in state.items()}
+
+    def epoch(self, number: int) -> dict[str, Any]:
+        """One pass over the rows, in an order that is drawn; what there is to tell of it."""
+        began = time.perf_counter()
+        self.network.train()
+        self.network.choose(self.settings.k_of(number))
+        batches = list(self._batches())
+        total = 0.0
+        for i, batch in enumerate(batches):
+            progress = (number - 1 + i / len(batches)) / max(self.settings.n_epochs, 1)
+            self._set_rate(self.settings.learning_rate_at(progress))
+            total += self._step(batch, number, i + 1)
+        return {
+            "epoch": number,
+            "loss": total / len(batches),
+            "k": self.settings.k_of(number),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": time.perf_counter() - began,
+        }
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Numbers of the rows of each batch, as even in size as can be."""
+        n_rows = len(self.rows.weight)
+        n_batches = max(1, round(n_rows / self.settings.batch_size))
+        # A full batch is taken in the order of the table.
+        order = torch.arange(n_rows) if n_batches == 1 else torch.randperm(n_rows, generator=self.generator)
+        yield from order.to(self.rows.weight.device).tensor_split(n_batches)
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    # -- steps ---------------------------------------------------------------------------------------------------------
+
+    def _step(self, batch: Tensor, epoch: int, number: int) -> float:
+        """One step of the optimiser; the loss before it."""
+        if self.group is not None:
+            batch = batch[self.group.rank() :: self.group.size()]
+        rows = Rows(self.rows.inputs[batch], self.rows.y[batch], self.rows.weight[batch])
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            with self._precision():
+                loss = objective(self.network, *rows, self.settings, epoch, self.group)
+        except ValueError as error:  # a gate that met numbers that are not finite
+            raise _diverged(epoch, number, str(error)) from error
+        loss.backward()
+        self._average_gradients()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip or math.inf)
+        value = float(loss.detach())
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
+            raise _diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
+        self.optimizer.step()
+        self.network.update()
+        return value
+
+    def _precision(self) -> Any:
+        if not self.half:
+            return nullcontext()
+        return torch.autocast(self.rows.weight.device.type, dtype=torch.bfloat16)
+
+    def _average_gradients(self) -> None:
+        """Those of all rows of the batch, where processes share it; see `skmoe.neural.collectives.all_sum`."""
+        if self.group is None:
+            return
+        with torch.no_grad():
+            for parameter in self._parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            flat = torch.cat([parameter.grad.reshape(-1) for parameter in self._parameters])  # type: ignore[union-attr]
+            flat = all_sum(flat, self.group) / self.group.size()
+            parts = flat.split([parameter.numel() for parameter in self._parameters])
+            for parameter, part in zip(self._parameters, parts, strict=True):
+                parameter.grad = part.view_as(parameter)
+
+
+def _diverged(epoch: int, batch: int, why: str) -> FloatingPointError:
+    return FloatingPointError(
+        f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is kept "
+        "as it was. Lower learning_rate, set gradient_clip, or look for columns with extreme values."
+    )
