@@ -21,14 +21,14 @@ def check_X(estimator: BaseEstimator, X: Any) -> np.ndarray:
     rows stays one, and of sparse X it is `SparseRows`."""
     if isinstance(X, RowSource):
         return _finite_X(_like_fit(estimator, X), estimator)
-    _refuse_times(X, "X")
+    refuse_times(X, "X")
     return _finite_X(_numbers(lambda: validate_data(estimator, X, reset=False, **_TABLE)), estimator)
 
 
 def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tuple[np.ndarray, np.ndarray]:
     """X and y for training: finite X, float32 or float64 (`SparseRows` of sparse X), or a source of rows, and y as
     floats (``numeric``), (n_rows,) or with several outputs (n_rows, n_outputs), or as labels (n_rows,)."""
-    _refuse_times(X, "X")
+    refuse_times(X, "X")
     if y is not None:
         y = check_numbers(y) if numeric else check_labels(y)
     if isinstance(X, RowSource):
@@ -37,9 +37,18 @@ def check_X_y(estimator: BaseEstimator, X: Any, y: Any, *, numeric: bool) -> tup
     return _finite_X(X, estimator), y
 
 
+def check_table(estimator: BaseEstimator, X: Any, *, reset: bool) -> np.ndarray:
+    """X of numbers and gaps (NaN), (n_rows, n_features), float32 or float64 in memory; infinity is refused."""
+    refuse_times(X, "X")
+    dense = {**_TABLE, "accept_sparse": False}
+    X = _numbers(lambda: validate_data(estimator, X, reset=reset, **dense), _CATEGORY)
+    refuse_infinity(X, estimator)
+    return X
+
+
 def check_numbers(y: Any) -> np.ndarray:
     """A response of finite numbers, float64 (n_rows,), or (n_rows, n_outputs) of several outputs; a column is one."""
-    _refuse_times(y, "y")
+    refuse_times(y, "y")
     shape = y.shape if hasattr(y, "shape") else _as_array(y).shape
     y = y if len(shape) == 2 and shape[1] > 1 else column_or_1d(y, warn=True)
     try:
@@ -68,7 +77,7 @@ def check_responses(y: Any, n_outputs: int) -> np.ndarray:
 
 def check_labels(y: Any) -> np.ndarray:
     """Labels, (n_rows,)."""
-    _refuse_times(y, "y")
+    refuse_times(y, "y")
     return column_or_1d(y, warn=True)
 
 
@@ -167,20 +176,24 @@ _TIMES = ("Datetime", "Duration", "Date", "Time", "period")
 _TABLE: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "accept_sparse": "csr"}
 
 
-def _numbers(validate: Any) -> Any:
+#: What to do about text.
+ENCODE = "with OneHotEncoder(handle_unknown='ignore') in a ColumnTransformer."
+_CATEGORY = (
+    f"Pass a dataframe in which such columns have the dtype category, or encode them first, for example {ENCODE}"
+)
+
+
+def _numbers(validate: Any, advice: str = f"Encode such columns first, for example {ENCODE}") -> Any:
     """Run scikit-learn's validation; strings get a sentence that says what to do."""
     try:
         return validate()
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
-        raise ValueError(
-            f"X holds text ({error}). Encode such columns first, for example with "
-            "OneHotEncoder(handle_unknown='ignore') in a ColumnTransformer."
-        ) from error
+        raise ValueError(f"X holds text ({error}). {advice}") from error
 
 
-def _refuse_times(data: Any, name: str) -> None:
+def refuse_times(data: Any, name: str) -> None:
     """Times would become nanoseconds since 1970 without a word."""
     if isinstance(data, RowSource):  # holds numbers only
         return
@@ -227,6 +240,18 @@ def _finite_X(X: Any, estimator: BaseEstimator) -> Any:
     if not found:
         return X
     _refuse(np.concatenate(found), X, estimator)
+
+
+def refuse_infinity(X: np.ndarray, estimator: BaseEstimator, columns: np.ndarray | None = None) -> None:
+    """Raise ValueError where an entry is infinite; gaps (NaN) may be. ``columns`` are those of X among all features."""
+    found = []
+    for first in range(0, len(X), _BLOCK_ROWS):
+        infinite = np.isinf(X[first : first + _BLOCK_ROWS])
+        if infinite.any():
+            row, j = np.nonzero(infinite)
+            found.append(_entries(first + row, j if columns is None else columns[j], X[first + row, j]))
+    if found:
+        _refuse(np.concatenate(found), X, estimator)
 
 
 def _finite_entries(X: Any, estimator: BaseEstimator) -> SparseRows:

@@ -1,0 +1,155 @@
+"""Normal scores: the distribution of a column, its quantiles, and the scale on which it is normal; without torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+#: Levels are clipped to this and one minus it: a score is at most 3.09.
+LOWEST_LEVEL = 1e-3
+#: Knots of a column: one for so many rows, at least and at most.
+ROWS_A_KNOT, FEWEST_KNOTS, MOST_KNOTS = 30, 10, 1000
+#: Edges of bins that are nearer than this are one: their difference would be lost in float32.
+NARROWEST = 1e-4
+#: Two masses of weights that differ by less, in shares of the total, are equal: it is the order of sums.
+_ROUNDING = 1e-9
+#: A standard deviation below it is none: its inverse would be infinite.
+_SMALLEST_SD = 1e-300
+
+
+class Masses(NamedTuple):
+    """A weighted sample: its different values in rising order, and the weight of each.
+
+    Whatever is computed from it takes a row of weight three for three rows, to the last bit: sums of whole weights
+    have no rounding.
+
+    Attributes
+    ----------
+    values, mass : ndarray of float64, shape (n_values,)
+    """
+
+    values: np.ndarray
+    mass: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, weight: np.ndarray) -> Masses:
+        """Of numbers (n_rows,) of which NaN are gaps, with weights (n_rows,); of positive weight all count."""
+        counts = (weight > 0) & ~np.isnan(x)
+        x, weight = x[counts].astype(np.float64), weight[counts]
+        if not len(x):
+            return cls(x, weight)
+        if (weight == weight[0]).all():  # no need to sort weights along
+            x = np.sort(x)
+            first = _first_of_ties(x)
+            return cls(x[first], weight[0] * np.diff(first, append=len(x)))
+        order = np.argsort(x, kind="stable")
+        return cls(x[order], weight[order]).merged()
+
+    def merged(self) -> Masses:
+        """The same, with values that repeat taken together."""
+        first = _first_of_ties(self.values)
+        return Masses(self.values[first], np.add.reduceat(self.mass, first))
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Levels (n_values,) of the distribution function, in the middle of its steps."""
+        below = np.cumsum(self.mass)
+        return (below - 0.5 * self.mass) / below[-1]
+
+    def quantile_steps(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the two values between which quantiles lie, each (n_levels,): mostly twice the same one.
+
+        They differ where a level is reached by a whole number of values: the quantile is then halfway between the last
+        of these and the next, the average of the inverse of the distribution function from below and from above.
+        """
+        below = np.cumsum(self.mass)
+        share = below / below[-1]
+        low = np.searchsorted(share, levels - _ROUNDING, side="left")
+        high = np.searchsorted(share, levels + _ROUNDING, side="right")
+        return low, np.minimum(high, len(share) - 1)
+
+    def moments(self) -> tuple[float, float]:
+        """Mean and standard deviation (divisor: the mass); the latter is infinite where nothing varies."""
+        if not len(self.values):
+            return 0.0, np.inf
+        _, power = np.frexp(np.abs(self.values[[0, -1]]).max())  # large numbers have no squares
+        values, total = np.ldexp(self.values, -power), self.mass.sum()
+        mean = (self.mass * values).sum() / total
+        sd = np.ldexp(np.sqrt((self.mass * (values - mean) ** 2).sum() / total), power)
+        if len(values) == 1 or not sd > _SMALLEST_SD:
+            return float(self.values[0]), np.inf
+        return float(np.ldexp(mean, power)), float(sd)
+
+
+class Scores(NamedTuple):
+    """A line through knots, flat outside of them, that turns a column into normal scores.
+
+    .. math:: z(x_k) = \\Phi^{-1}(F(x_k)), \\qquad F(x_k) = \\frac{1}{n} \\Bigl(\\sum_{x_i < x_k} w_i + \\frac{1}{2}
+        \\sum_{x_i = x_k} w_i\\Bigr)
+
+    Attributes
+    ----------
+    knots, scores : ndarray of float64, shape (n_knots,)
+    """
+
+    knots: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, masses: Masses) -> Scores:
+        """Of a sample: all of its values are knots where they are few, else its quantiles.
+
+        A sample of nothing turns all numbers into zero.
+        """
+        x, level = masses
+        if not len(x):
+            return cls(np.zeros(1), np.zeros(1))
+        level = masses.levels
+        n_knots = int(min(max(masses.mass.sum() / ROWS_A_KNOT, FEWEST_KNOTS), MOST_KNOTS))
+        if len(x) > n_knots:
+            x, level = (_halfway(values, *masses.quantile_steps(np.linspace(0, 1, n_knots))) for values in (x, level))
+            x, first = np.unique(x, return_index=True)
+            level = level[first]
+        return cls(x, ndtri(np.clip(level, LOWEST_LEVEL, 1 - LOWEST_LEVEL)))
+
+    def of_rows(self, x: np.ndarray) -> np.ndarray:
+        """Scores of numbers (n_rows,); gaps stay."""
+        return np.interp(x, self.knots, self.scores)
+
+
+def bin_edges(masses: Masses, scores: Scores, n_bins: int) -> np.ndarray:
+    """Edges (n_edges,) of bins of the scores of a sample, in rising order.
+
+    At most ``n_bins`` bins, between quantiles; fewer where values repeat, and where there are no more values than
+    edges these are the edges. A column that does not vary has the bin from zero to one.
+    """
+    if not len(masses.values):
+        return np.array([0.0, 1.0])
+    scored = Masses(scores.of_rows(masses.values), masses.mass).merged()
+    edges = scored.values
+    if len(edges) > n_bins + 1:
+        edges = _halfway(edges, *scored.quantile_steps(np.linspace(0, 1, n_bins + 1)))
+    edges = _apart(edges)
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
+
+
+def _first_of_ties(x: np.ndarray) -> np.ndarray:
+    """Positions of the first of equal neighbours."""
+    return np.flatnonzero(np.concatenate([[True], x[1:] != x[:-1]]))
+
+
+def _halfway(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.where(low == high, values[low], 0.5 * values[low] + 0.5 * values[high])
+
+
+def _apart(edges: np.ndarray) -> np.ndarray:
+    """Edges of which neighbours are not too near; the first and the last stay."""
+    kept = [edges[0]]
+    for edge in edges[1:]:
+        if edge - kept[-1] >= NARROWEST:
+            kept.append(edge)
+    if edges[-1] > kept[-1] and len(kept) > 1:
+        kept[-1] = edges[-1]
+    return np.array(kept)
