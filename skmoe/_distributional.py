@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ._validation import check_n_samples
-from .model import FittedMixture
 from .predictive import MixtureDistribution, central_levels
-from .reading import Reading
+
+
+class Moments(Protocol):
+    """What is read of the distributions of some rows."""
+
+    def mean(self) -> np.ndarray:
+        """Means, (n_rows[, n_outputs])."""
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means and variances."""
+
+    def quantiles(self, levels: np.ndarray) -> np.ndarray:
+        """Quantiles, (n_rows, n_levels[, n_outputs])."""
 
 
 class Distributional:
-    """Predictions of numbers; a part of `skmoe.MoERegressor`."""
+    """Predictions of numbers; a part of `skmoe.MoERegressor` and `skmoe.neural.SparseMoERegressor`."""
 
     top_k: int | None
-    _fitted: FittedMixture
-    _rows: Callable[[Any], np.ndarray]
-    _reading: Callable[..., Reading]
+    _reading: Callable[..., Moments]
+    _distribution: Callable[[Any], MixtureDistribution]
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Mean of the predictive distribution.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Rows of whatever kind `fit` takes.
         return_std : bool, default=False
             Whether to return the standard deviation as well.
 
@@ -49,7 +60,8 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Rows of whatever kind `fit` takes.
 
         Returns
         -------
@@ -62,7 +74,8 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Rows of whatever kind `fit` takes.
         q : float or array-like of shape (n_levels,)
             Levels between 0 and 1, both excluded.
 
@@ -83,7 +96,8 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Rows of whatever kind `fit` takes.
         coverage : float, default=0.9
             Between 0 and 1, both excluded.
 
@@ -98,36 +112,23 @@ class Distributional:
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
+            Rows of whatever kind `fit` takes.
 
         Returns
         -------
         MixtureDistribution
             With ``pdf logpdf cdf ppf mean var std interval rvs crps entropy``, and ``marginal`` of several outputs.
         """
-        X = self._rows(X)
-        return MixtureDistribution(*self._fitted.view(X, self.top_k))
-
-    def predict_experts(self, X: Any) -> np.ndarray:
-        """Mean of each expert's own distribution.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_experts_[, n_outputs_])
-        """
-        X = self._rows(X)
-        return self._fitted.read(X, lambda *parts: MixtureDistribution(*parts).expert_means().swapaxes(0, 1))
+        return self._distribution(X)
 
     def sample(self, X: Any, n_samples: int = 1, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draws from the predictive distribution.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or RowSource of shape (n_rows, n_features)
+        X : array-like of shape (n_rows, n_features)
+            Rows of whatever kind `fit` takes.
         n_samples : int >= 1, default=1
             Draws a row.
         random_state : int, RandomState or None, default=None

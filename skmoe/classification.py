@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._class_streaming import ClassStreaming
 from ._estimator import MixtureOfExperts, Training
-from ._validation import check_labels, check_n_samples, check_weight, check_X_y, shown
+from ._labels import class_weighted, codes_of, plain
+from ._validation import check_labels, check_n_samples, check_weight, check_X_y
 from .experts import BinaryExpert, ClassExpert, Expert
 from .responses import ClassShares
 from .tree import Tree
@@ -246,45 +247,17 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
         self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MoEClassifier needs at least 2 classes, but y holds one class ({_plain(self.classes_[0])!r})"
+                f"MoEClassifier needs at least 2 classes, but y holds one class ({plain(self.classes_[0])!r})"
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
         codes = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
         return X, codes[:, None].astype(np.float64), weight
 
-    def _class_factor(self, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Class weight of every row; classes are counted with their sample weights."""
-        if self.class_weight == "balanced":
-            total = np.bincount(codes, weights=weight, minlength=len(self.classes_))
-            return (weight.sum() / (len(total) * np.where(total > 0, total, 1.0)))[codes]
-        if isinstance(self.class_weight, dict):
-            factors = np.array(list(self.class_weight.values()), dtype=np.float64)
-            if not (np.isfinite(factors) & (factors >= 0)).all():
-                raise ValueError(f"class_weight must hold finite numbers of at least 0, got {self.class_weight}.")
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])[codes]
-
     def _trained(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        if self.class_weight is None:
-            return weight
-        trained = weight * self._class_factor(coded[:, 0].astype(np.intp), weight)
-        if not trained.any():
-            raise ValueError(
-                f"class_weight={self.class_weight!r} gives every row of positive weight the weight 0, so there is "
-                "nothing to learn. Give a class that is here a weight above 0."
-            )
-        return trained
+        return class_weighted(self.class_weight, self.classes_, coded[:, 0].astype(np.intp), weight)
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        return self._codes(check_labels(y))[:, None].astype(np.float64)
-
-    def _codes(self, y: np.ndarray) -> np.ndarray:
-        """Numbers of the classes of labels (n_rows,)."""
-        known = np.isin(y, self.classes_)
-        if not known.all():
-            raise ValueError(
-                f"y holds the label {_plain(y[~known][0])!r}, but the classes of the fit are {shown(self.classes_)}."
-            )
-        return np.searchsorted(self.classes_, y)
+        return codes_of(check_labels(y), self.classes_)[:, None].astype(np.float64)
 
     def _experts(self, tree: Tree) -> Expert | list[Expert]:
         return BinaryExpert(alpha=self.alpha) if len(self.classes_) == 2 else ClassExpert(self.alpha)
@@ -387,8 +360,3 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
         cumulative[:, -1] = 1.0
         draws = check_random_state(random_state).random_sample((len(cumulative), n_samples, 1))
         return self.classes_[(draws > cumulative[:, None, :]).sum(axis=2)]
-
-
-def _plain(label: Any) -> Any:
-    """A label as Python shows it, not as numpy does."""
-    return label.item() if isinstance(label, np.generic) else label

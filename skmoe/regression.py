@@ -16,6 +16,7 @@ from ._validation import check_responses, check_weight, check_X_y, kind_of
 from .experts import BinaryExpert, ClassExpert, Expert, LinearExpert
 from .families import FAMILIES, Family
 from .outputs import joined, output_names
+from .predictive import MixtureDistribution
 from .responses import MeanResponse
 from .tree import Tree
 
@@ -317,3 +318,20 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
         scale, floor = self._fitted.expert_scale(), self._fitted.scale_floor()
         if scale is not None and floor is not None:
             self.expert_scale_, self.scale_floor_ = joined(scale.T), joined(floor.tolist())
+
+    def _distribution(self, X: Any) -> MixtureDistribution:
+        return MixtureDistribution(*self._fitted.view(self._rows(X), self.top_k))
+
+    def predict_experts(self, X: Any) -> np.ndarray:
+        """Mean of each expert's own distribution.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_experts_[, n_outputs_])
+        """
+        X = self._rows(X)
+        return self._fitted.read(X, lambda *parts: MixtureDistribution(*parts).expert_means().swapaxes(0, 1))

@@ -10,6 +10,8 @@ from typing import Any
 
 #: Where each public name lives.
 _HOME = {
+    "SparseMoEClassifier": "classifier",
+    "SparseMoERegressor": "regressor",
     "MoELayer": "layer",
     "Routing": "routing",
     "AdaptedLinear": "adapters",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
+from torch.distributions import Distribution
 
 from . import noise
 from .architecture import Architecture
@@ -214,14 +215,24 @@ class Network(nn.Module):
             h = block(h)
         return self.head(h, rows.lines)
 
-    def log_prob(self, answer: Answer, y: Tensor) -> Tensor:
+    def distribution(self, answer: Answer) -> Distribution:
+        """Distributions of the responses, in units of training, of rows times members."""
+        return self.head.mixing(*answer)
+
+    def each_member(self, y: Tensor) -> Tensor:
+        """Responses of rows, once for every member."""
+        return y.repeat_interleave(self.architecture.n_members, 0)
+
+    def by_member(self, values: Tensor) -> Tensor:
+        """Values of rows times members, as (n_rows, n_members, ...)."""
+        return values.unflatten(0, (-1, self.architecture.n_members))
+
+    def log_prob(self, rows: Inputs, y: Tensor) -> Tensor:
         """Log densities of responses, (n_rows, n_members).
 
-        ``y`` are classes (n_rows,), or numbers (n_rows, n_outputs) in the units of training.
+        ``y`` are classes (n_rows,), or numbers (n_rows, n_outputs) in units of training.
         """
-        n_members = self.architecture.n_members
-        each = y.repeat_interleave(n_members, 0)
-        return self.head.mixing(*answer).log_prob(each).unflatten(0, (-1, n_members))
+        return self.by_member(self.distribution(self(rows)).log_prob(self.each_member(y)))
 
     @torch.no_grad()
     def carry(self, mixture: CarriedMixture, center: np.ndarray, unit: np.ndarray) -> None:

@@ -24,17 +24,21 @@ def objective(
 ) -> Tensor:
     """Loss of a batch.
 
-    .. math:: -\\frac{1}{n} \\sum_i w_i \\tfrac1M \\sum_m \\log p_m(y_i \\mid x_i)
+    .. math:: -\\frac{1}{n} \\sum_i w_i \\tfrac1M \\sum_m \\Bigl[\\log p_m(y_i \\mid x_i)
+              - \\tfrac{\\mu}{2} \\lVert y_i - E_m(y \\mid x_i) \\rVert^2\\Bigr]
               + \\lambda \\, L_{balance} + \\zeta \\, L_z + \\eta_t H(e \\mid x)
 
     Every member is trained for itself, and only what they predict is averaged: the mean of the losses, not the loss of
     the mean (Gorishniy et al. 2025, https://arxiv.org/abs/2410.24210). Weights are those of the table divided by their
     mean, so that batches of heavy rows count for more than batches of light ones.
     """
-    answer = network(rows)
-    log_prob = network.log_prob(answer, y).mean(1)
-    n_rows = all_sum(log_prob.new_tensor(len(y)), group)
-    loss = -all_sum((weight * log_prob).sum(), group) / n_rows
+    distribution, each = network.distribution(network(rows)), network.each_member(y)
+    gain = distribution.log_prob(each)
+    if settings.mean_weight:
+        gain = gain - 0.5 * settings.mean_weight * (each - distribution.mean).square().sum(-1)
+    gain = network.by_member(gain).mean(1)
+    n_rows = all_sum(gain.new_tensor(len(y)), group)
+    loss = -all_sum((weight * gain).sum(), group) / n_rows
     if settings.n_experts > 1:
         for layer in network.layers:
             if layer.routing is not None:
@@ -63,7 +67,7 @@ def mean_log_prob(network: Network, rows: Inputs, y: Tensor, weight: Tensor, n_r
     total = y.new_zeros((), dtype=torch.float64)
     for first in range(0, len(weight), n_rows):
         at = slice(first, first + n_rows)
-        log_prob = network.log_prob(network(rows[at]), y[at])
+        log_prob = network.log_prob(rows[at], y[at])
         log_mean = log_prob.logsumexp(1) - torch.log(log_prob.new_tensor(log_prob.shape[1]))
         total += (weight[at] * log_mean).double().sum()
     return float(total / weight.double().sum())

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..table import Table
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Settings:
         Weight of the entropy of a gate at the end of the soft start; it rises from 0.
     balance, z_loss : float
         Weights of the losses that keep experts in use and logits small.
+    mean_weight : float
+        Weight of the squared error of the mean, beside the log density.
     patience : int or None
         Epochs without a better validation score before training stops; None where nothing is validated.
     annealed : bool
@@ -41,6 +48,7 @@ class Settings:
     entropy: float
     balance: float
     z_loss: float
+    mean_weight: float = 0.0
     patience: int | None = None
     annealed: bool = True
 
@@ -62,3 +70,31 @@ class Settings:
     def entropy_at(self, epoch: int) -> float:
         """Weight of the entropy in an epoch."""
         return self.entropy * epoch / self.n_soft if epoch <= self.n_soft else 0.0
+
+
+class Encoded(NamedTuple):
+    """Rows as the network is trained on them.
+
+    Attributes
+    ----------
+    table : Table
+    lines : ndarray of shape (n_rows, n_numbers) or None
+        Standardised columns, where a mixture is carried.
+    y : ndarray of int64, shape (n_rows,), or of float64, shape (n_rows, n_outputs)
+        Numbers of classes, or responses in units of training.
+    weight : ndarray of shape (n_rows,)
+        Divided by their mean.
+    """
+
+    table: Table
+    lines: np.ndarray | None
+    y: np.ndarray
+    weight: np.ndarray
+
+
+class Moments(NamedTuple):
+    """Where an optimiser stands, by name of the parameter: steps made, and the two moving averages of AdamW."""
+
+    n_steps: int
+    first: dict[str, np.ndarray]
+    second: dict[str, np.ndarray]

@@ -1,0 +1,407 @@
+"""The shell that both neural estimators wear: check, encode, hold out, train, set the fitted attributes."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
+from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from .._callbacks import CallbackSupportMixin, with_callbacks
+from .._validation import check_weight
+from .carried import CarriedMixture
+from .fitted import Encoding, FittedNetwork
+from .fitting.settings import Settings
+from .gated import Gated
+from .holding_out import held_out
+from .raw_columns import RawColumns, read_columns
+from .table import TableEncoder
+from .torch_side import on_torch
+from .watching import Watch
+
+#: Batches of a table, about, and the smallest and largest that "auto" makes.
+_N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 32, 1024
+
+#: Columns between blocks are not a parameter of many fits; names of routers that have records.
+ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
+
+
+class Given(NamedTuple):
+    """Checked rows: columns, coded responses, sample weights, and weights as they train.
+
+    ``coded`` are numbers of classes (n_rows,), or responses (n_rows, n_outputs).
+    """
+
+    raw: RawColumns
+    coded: np.ndarray
+    weight: np.ndarray
+    trained: np.ndarray
+
+    def rows(self, which: np.ndarray) -> Given:
+        """Some of the rows."""
+        return Given(self.raw.rows(which), self.coded[which], self.weight[which], self.trained[which])
+
+
+class Validation(NamedTuple):
+    """Rows that are held out: as they were checked, and as the user passed them."""
+
+    given: Given
+    X: Any
+    y: Any
+
+
+class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
+    """Base of `SparseMoERegressor` and `SparseMoEClassifier`; not for direct use."""
+
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "top_k": [Interval(Integral, 1, None, closed="left")],
+        "hidden": ["array-like", tuple],
+        "n_blocks": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "router": [StrOptions(set(ROUTERS)), HasMethods(["module"])],
+        "activation": [StrOptions({"relu", "gelu", "swiglu"})],
+        "embedding": [StrOptions({"ple", "periodic", "linear"})],
+        "d_embedding": [Interval(Integral, 1, None, closed="left")],
+        "n_bins": [Interval(Integral, 1, None, closed="left")],
+        "n_frequencies": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "soft_start": [Interval(Real, 0, 1, closed="both")],
+        "entropy": [Interval(Real, 0, None, closed="left")],
+        "balance": [Interval(Real, 0, None, closed="left")],
+        "z_loss": [Interval(Real, 0, None, closed="left")],
+        "capacity_factor": [Interval(Real, 0, None, closed="neither"), None],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), slice, None],
+        "early_stopping": ["boolean"],
+        "validation": [StrOptions({"stratified", "last"}), HasMethods(["split"])],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "init": [HasMethods(["fit", "predict"]), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
+        "warm_start": ["boolean"],
+        "device": [str, HasMethods(["type"])],
+        "precision": [StrOptions({"auto", "float32", "float64", "bfloat16"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    _network: FittedNetwork
+
+    # -- what an estimator adds ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _code(self, y: Any, weight: np.ndarray, classes: Any = None) -> np.ndarray:
+        """Responses of training rows, coded; what they are is noted on the estimator."""
+
+    @abstractmethod
+    def _coded_as_fitted(self, y: Any) -> np.ndarray:
+        """Responses of other rows, coded as those of the fit."""
+
+    @abstractmethod
+    def _trained_weight(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """What rows of some sample weight count for in training."""
+
+    @abstractmethod
+    def _strata(self, coded: np.ndarray) -> np.ndarray:
+        """Groups of rows of which the same share is held out."""
+
+    @abstractmethod
+    def _check_validation(self, held_out: np.ndarray) -> None:
+        """ValueError where coded responses cannot say how good a fit is."""
+
+    @abstractmethod
+    def _units(self, coded: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and unit of the responses, (n_outputs,)."""
+
+    @abstractmethod
+    def _head(self) -> dict[str, Any]:
+        """``family`` and ``n_outputs`` of the head."""
+
+    @abstractmethod
+    def _carried(self) -> CarriedMixture:
+        """The mixture of `init`."""
+
+    # -- fit -----------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Fit the network to rows.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features)
+            Numbers, of which NaN is a gap; in dataframes also categories and text. Units do not matter.
+        y : array-like of shape (n_samples,), or (n_samples, n_outputs)
+            Responses, or labels. Several outputs are for a regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much rows count, beside each other: they are divided by their mean. A row of weight 0 is not there.
+        X_val, y_val, sample_weight_val : array-like, default=None
+            Rows to validate by, in the place of some that are held out.
+
+        Returns
+        -------
+        self : object
+            A failed or interrupted fit leaves the previous fitted state as it was.
+
+        Raises
+        ------
+        ImportError
+            Where torch is not installed.
+        ValueError
+            Where rows or parameters make no sense, or the device is not here.
+        FloatingPointError
+            Where training left the numbers; it says in which epoch and batch.
+        """
+        self._validate_params()
+        fresh = self._emptied()
+        previous = getattr(self, "_network", None) if self.warm_start else None
+        fresh._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), previous)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn a batch of rows, by one epoch, and go on from what earlier batches taught.
+
+        Columns and responses keep the units, the bins and the levels of the first batch, so let it be a good one, drawn
+        from everywhere. Nothing is held out, the learning rate stays, and there is no soft start.
+
+        Parameters
+        ----------
+        X : array-like or dataframe of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), or (n_samples, n_outputs)
+        classes : array-like of shape (n_classes,), default=None
+            For a classifier: all labels that will ever come; to be given on the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+            A failed or interrupted call leaves all as it was.
+        """
+        self._validate_params()
+        fresh = copy.copy(self)
+        fresh._learn_batch(X, y, classes, sample_weight)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _emptied(self) -> Self:
+        fresh = copy.copy(self)
+        for name in [name for name in vars(fresh) if name.endswith("_") or name == "_network"]:
+            if not (self.warm_start and name in ("classes_",)):
+                delattr(fresh, name)
+        return fresh
+
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple, previous: FittedNetwork | None) -> None:
+        given, seen = self._given(X, y, sample_weight)
+        rows, out = self._divided(given, (X, y), seen, validation)
+        begun = previous is not None
+        encoding = previous.encoding if previous is not None else self._encoding(rows)
+        settings = self._settings(len(rows.raw), soft=not begun)
+        network = None if previous is None else replace(previous, moments=None)
+        watch = Watch(self, settings.n_epochs, {"X": X, "y": y})
+        self._train(encoding, settings, rows, out, network, watch)
+        watch.finish()
+
+    def _learn_batch(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        first = not hasattr(self, "_network")
+        raw = read_columns(self, X, reset=first, categorical_features=self._categorical(first))
+        weight = check_weight(sample_weight, np.broadcast_to(0.0, (len(raw), 1)))
+        check_consistent_length(raw, y)
+        coded = self._code(y, weight, classes) if first else self._coded_as_fitted(y)
+        seen = np.flatnonzero(weight > 0)
+        given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
+        encoding = self._encoding(given) if first else self._network.encoding
+        settings = replace(self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None)
+        history, n_seen = ([], 0) if first else (self.history_, self.n_iter_)
+        self._train(encoding, settings, given, None, None if first else self._network, Watch(self, 1, {}), n_seen)
+        self.history_ = [*history, {**self.history_[0], "epoch": n_seen + 1}]
+        self.n_iter_ = n_seen + 1
+
+    def _given(self, X: Any, y: Any, sample_weight: Any) -> tuple[Given, np.ndarray]:
+        """Checked rows of positive weight, and their numbers in what the user passed."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        raw = read_columns(self, X, reset=True, categorical_features=self._categorical(True))
+        check_consistent_length(raw.numbers, y)
+        weight = check_weight(sample_weight, np.broadcast_to(0.0, (len(raw), 1)))
+        coded = self._code(y, weight)
+        seen = np.flatnonzero(weight > 0)
+        return Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen), seen
+
+    def _categorical(self, reset: bool) -> Any:
+        return self.categorical_features if reset else self._network.encoding.encoder.is_categorical
+
+    def _divided(
+        self, given: Given, passed: tuple[Any, Any], seen: np.ndarray, validation: tuple
+    ) -> tuple[Given, Validation | None]:
+        """Rows that train, and those that validate."""
+        X_val, y_val, weight_val = validation
+        if not self.early_stopping:
+            if X_val is not None:
+                raise ValueError(
+                    "X_val was passed, but early_stopping=False validates nothing. Leave X_val out, or set "
+                    "early_stopping=True."
+                )
+            return given, None
+        if X_val is not None:
+            categorical = given.raw.is_categorical
+            raw = read_columns(self, X_val, reset=False, categorical_features=categorical)
+            check_consistent_length(raw.numbers, y_val)
+            weight = check_weight(weight_val, np.broadcast_to(0.0, (len(raw), 1)))
+            coded = self._coded_as_fitted(y_val)
+            out = Validation(Given(raw, coded, weight, self._trained_weight(coded, weight)), X_val, y_val)
+            self._check_validation(coded)
+            return given, out
+        rng = check_random_state(self.random_state)
+        X, y = (_safe_indexing(part, seen) for part in passed)
+        train, test = held_out(
+            self._strata(given.coded), self.validation, self.validation_fraction, rng, X, given.coded
+        )
+        self._check_validation(given.coded[test])
+        return given.rows(train), Validation(given.rows(test), _safe_indexing(X, test), _safe_indexing(y, test))
+
+    # -- what is trained -----------------------------------------------------------------------------------------------
+
+    def _encoding(self, rows: Given) -> Encoding:
+        lines = None if self.init is None else self._carried().units
+        encoder = TableEncoder.learned(rows.raw, rows.weight, self.n_bins)
+        return Encoding(encoder, lines, *self._units(rows.coded, rows.weight))
+
+    def _settings(self, n_rows: int, *, soft: bool) -> Settings:
+        k, n_experts = self._experts()
+        batch = self.batch_size
+        if batch == "auto":
+            power = 2 ** round(np.log2(max(n_rows / _N_BATCHES, 1)))
+            batch = int(np.clip(power, _SMALLEST_BATCH, _LARGEST_BATCH))
+        return Settings(
+            k=k,
+            n_experts=n_experts,
+            n_epochs=self.max_epochs,
+            batch_size=n_rows if batch is None else min(batch, n_rows),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            gradient_clip=self.gradient_clip or np.inf,
+            soft_start=self.soft_start if soft else 0.0,
+            entropy=self.entropy,
+            balance=self.balance,
+            z_loss=self.z_loss,
+            mean_weight=getattr(self, "mean_weight", 0.0),
+            patience=self.n_iter_no_change if self.early_stopping else None,
+        )
+
+    def _experts(self) -> tuple[int, int]:
+        """Experts of a row, and experts."""
+        n_experts = self.n_experts if self.init is None else self._carried().n_experts
+        if self.router == "soft":
+            return n_experts, n_experts
+        k = {"switch": 1, "gshard": 2}.get(self.router, self.top_k) if isinstance(self.router, str) else self.top_k
+        k = getattr(self.router, "k", k)
+        if k > n_experts:
+            name = f"top_k={self.top_k}" if k == self.top_k else f"router={self.router!r}"
+            raise ValueError(
+                f"{name} asks for {k} experts of a row, but there are n_experts={n_experts}. Lower top_k, or raise "
+                "n_experts."
+            )
+        return k, n_experts
+
+    def _train(
+        self,
+        encoding: Encoding,
+        settings: Settings,
+        rows: Given,
+        out: Validation | None,
+        previous: FittedNetwork | None,
+        watch: Watch,
+        n_before: int = 0,
+    ) -> None:
+        """Train, and set the fitted attributes."""
+        torch_side = on_torch(self)
+        precision = self._precision(settings, len(rows.raw), torch_side)
+        dtype = np.float64 if precision == "float64" else np.float32
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
+        score = None
+        if out is not None and self.scoring is not None:
+            score = self._scorer(encoding, out)
+        encoded = encoding.rows(rows.raw, rows.coded, rows.trained, dtype)
+        held = None
+        if out is not None:
+            held = encoding.rows(out.given.raw, out.given.coded, out.given.trained, dtype)
+        trained = torch_side.trained(
+            self, encoding, settings, encoded, held, previous, score, watch, precision=precision, seed=seed
+        )
+        self._network = trained.network
+        self.n_experts_, self.top_k_ = settings.n_experts, trained.network.k
+        self.n_parameters_ = trained.n_parameters
+        self.best_epoch_, self.validation_score_ = trained.epoch, trained.score
+        self.history_, self.n_iter_ = watch.history, len(watch.history)
+        self.device_ = str(torch_side.device)
+
+    def _precision(self, settings: Settings, n_rows: int, torch_side: Any) -> str:
+        """Double where batches are full: such tables are small, and weights are then counts to many digits."""
+        if self.precision != "auto":
+            return self.precision
+        return "float64" if self.batch_size is None and torch_side.device.type == "cpu" else "float32"
+
+    def _scorer(self, encoding: Encoding, out: Validation) -> Any:
+        """A function of who reads the network, that scores the rows held out."""
+        scorer = check_scoring(self, self.scoring)
+        view = copy.copy(self)
+        weights = {} if np.ptp(out.given.weight) == 0 else {"sample_weight": out.given.weight}
+
+        def score(reader: Any) -> float:
+            view._network = FittedNetwork(encoding, reader.architecture, {}, 0, reader=reader)
+            return float(scorer(view, out.X, out.y, **weights))
+
+        return score
+
+    # -- read ----------------------------------------------------------------------------------------------------------
+
+    def _raw(self, X: Any) -> RawColumns:
+        check_is_fitted(self, "_network")
+        return read_columns(self, X, reset=False, categorical_features=self._categorical(False))
+
+    def _readable(self) -> FittedNetwork:
+        """The network, and who reads it: NumPy, but torch where there is a GPU, or where only torch knows the gate."""
+        network = self._network
+        if network.reader is not None or (self._predicts_on_processor() and None not in network.architecture.rules):
+            return network
+        return replace(network, reader=on_torch(self).reader(network, self))
+
+    def _predicts_on_processor(self) -> bool:
+        if str(self.device) == "cpu":
+            return True
+        try:
+            return on_torch(self).device.type == "cpu"
+        except (ImportError, ValueError):  # no torch here, or not that device
+            return True
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_network")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags

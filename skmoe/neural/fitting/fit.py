@@ -1,0 +1,246 @@
+"""From rows to a trained network, as arrays: where the torch side of the estimators begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributed import ProcessGroup
+
+from ..architecture import Architecture
+from ..carried import CarriedMixture
+from ..devices import asked
+from ..fitted import FittedNetwork
+from ..network import Network
+from ..torch_network import TorchNetwork, arrays_of, inputs
+from .objective import mean_log_prob
+from .processes import processes
+from .records import router_records
+from .settings import Encoded, Moments, Settings
+from .training import Kept, Rows, Training
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a network is made of and how it is trained.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    edges : sequence of ndarray
+        Edges of the bins of the columns of numbers.
+    settings : Settings
+    router : str or Router
+    capacity_factor : float or None
+    device : torch.device
+    precision : {"float32", "float64", "bfloat16"}
+    seed : int
+    """
+
+    architecture: Architecture
+    edges: Sequence[np.ndarray]
+    settings: Settings
+    router: Any
+    capacity_factor: float | None
+    device: torch.device
+    precision: str
+    seed: int
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of parameters."""
+        return torch.float64 if self.precision == "float64" else torch.float32
+
+    def network(self, group: ProcessGroup | None = None) -> tuple[Network, torch.Generator]:
+        """The network as it is drawn, and the generator that drew it."""
+        generator = torch.Generator().manual_seed(self.seed)
+        records = router_records(self.router, self.settings.k, self.capacity_factor)
+        network = Network(self.architecture, self.edges, *records, generator, group)
+        return network.to(self.device, self.dtype), generator
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where training begins, if not with parameters drawn by lot.
+
+    Attributes
+    ----------
+    arrays : dict of ndarray or None
+        Of a network of the same architecture, to go on from.
+    moments : Moments or None
+        Where its optimiser stood.
+    mixture : CarriedMixture or None
+        A fitted mixture to carry over, for responses of ``center`` and ``unit``.
+    """
+
+    arrays: dict[str, np.ndarray] | None = None
+    moments: Moments | None = None
+    mixture: CarriedMixture | None = None
+    center: np.ndarray | None = None
+    unit: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network as arrays.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        With the rules of its gates.
+    arrays : dict of ndarray
+    moments : Moments
+    epoch, k : int
+        The epoch that was kept, 0 for the start, and its experts of a row.
+    score : float or None
+        Validation score of that epoch.
+    """
+
+    architecture: Architecture
+    arrays: dict[str, np.ndarray]
+    moments: Moments
+    epoch: int
+    k: int
+    score: float | None
+    n_parameters: int
+
+
+def train(
+    plan: Plan,
+    rows: Encoded,
+    held_out: Encoded | None,
+    begin: Beginning,
+    score: Callable[[TorchNetwork], float] | None,
+    watch: Callable[[dict[str, Any], TorchNetwork], bool],
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    plan : Plan
+    rows : Encoded
+        To learn from.
+    held_out : Encoded or None
+        To validate by their mean log density.
+    begin : Beginning
+    score : callable or None
+        Validates in the place of the log density.
+    watch : callable
+        Told of every epoch, and asked whether to stop.
+    """
+    with processes() as group, _caller_keeps_gradients():
+        network, generator = plan.network(group)
+        half = plan.precision == "bfloat16"
+        training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
+        start = _begin(training, begin)
+        reader = TorchNetwork(network)
+        scored = _score(network, plan, held_out) if score is None else lambda: score(reader)
+        validated = held_out is not None or score is not None
+        kept = training.run(scored if validated else None, lambda told: watch(told, reader), start=start)
+        return _trained(training, kept)
+
+
+def _score(network: Network, plan: Plan, held_out: Encoded | None) -> Callable[[], float]:
+    if held_out is None:
+        return lambda: float("nan")
+    rows = _rows(held_out, plan)
+    return lambda: mean_log_prob(network, *rows)
+
+
+def _begin(training: Training, begin: Beginning) -> int | None:
+    """Experts of a row in the state that training begins with, None where it was drawn by lot."""
+    network = training.network
+    if begin.arrays is not None:
+        network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+        if begin.moments is not None:
+            _set_moments(training, begin.moments)
+        return training.settings.k
+    if begin.mixture is None:
+        return None
+    assert begin.center is not None
+    assert begin.unit is not None
+    network.carry(begin.mixture, begin.center, begin.unit)
+    return network.architecture.n_experts
+
+
+def _rows(encoded: Encoded, plan: Plan) -> Rows:
+    """The whole table on the device."""
+    like = torch.empty(0, dtype=plan.dtype, device=plan.device)
+    y = torch.as_tensor(encoded.y)
+    y = y.to(plan.device) if y.dtype == torch.int64 else y.to(like)
+    return Rows(inputs(encoded.table, encoded.lines, like), y, torch.as_tensor(encoded.weight).to(like))
+
+
+def _trained(training: Training, kept: Kept) -> Trained:
+    network = training.network
+    network.choose(kept.k)
+    architecture = replace(network.architecture, rules=network.rules)
+    n_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Trained(
+        architecture, arrays_of(kept.state), _moments(training), kept.epoch, kept.k, kept.score, n_parameters
+    )
+
+
+# -- where the optimiser stands ----------------------------------------------------------------------------------------
+
+
+def _moments(training: Training) -> Moments:
+    first: dict[str, Tensor] = {}
+    second: dict[str, Tensor] = {}
+    n_steps = 0
+    for name, parameter in training.network.named_parameters():
+        state = training.optimizer.state.get(parameter)
+        if state:
+            first[name], second[name] = state["exp_avg"], state["exp_avg_sq"]
+            n_steps = int(state["step"])
+    return Moments(n_steps, arrays_of(first), arrays_of(second))
+
+
+def _set_moments(training: Training, moments: Moments) -> None:
+    for name, parameter in training.network.named_parameters():
+        if name in moments.first:
+            training.optimizer.state[parameter] = {
+                "step": torch.tensor(float(moments.n_steps)),
+                "exp_avg": torch.as_tensor(moments.first[name]).clone().to(parameter),
+                "exp_avg_sq": torch.as_tensor(moments.second[name]).clone().to(parameter),
+            }
+
+
+@contextmanager
+def _caller_keeps_gradients() -> Iterator[None]:
+    """Training records gradients whatever the caller had switched off."""
+    with torch.enable_grad():
+        yield
+
+
+# -- devices and readers -----------------------------------------------------------------------------------------------
+
+
+def device_of(name: Any) -> torch.device:
+    """The device of a name; "auto" is a GPU where there is one.
+
+    Raises
+    ------
+    ValueError
+        Where it is not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return asked(lambda probe: probe.to(name), torch.empty(0, device="cpu"), f"device={str(name)!r}").device
+
+
+def reader(fitted: FittedNetwork, router: Any, device: torch.device) -> TorchNetwork:
+    """Who reads a fitted network on a device, in single precision."""
+    a = fitted.architecture
+    if fitted.k < a.n_experts and router == "soft":
+        router = "topk"  # pruned
+    records = router_records(router, fitted.k, None)
+    network = Network(a, fitted.encoding.encoder.edges, *records)
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in fitted.arrays.items()})
+    network.choose(fitted.k)
+    return TorchNetwork(network.to(device).eval())

@@ -1,0 +1,31 @@
+"""Routers by name, as records for the blocks and for the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from ..routers.gshard import GShard
+from ..routers.noisy_topk import NoisyTopK
+from ..routers.protocol import Router
+from ..routers.soft import Soft
+from ..routers.switch import Switch
+from ..routers.topk import TopK
+
+#: Of experts a row and the capacity factor the record of a name.
+_NAMED: dict[str, Callable[[int, float | None], Router]] = {
+    "topk": lambda k, factor: TopK(k=k, bias=True, capacity_factor=factor),
+    "soft": lambda k, factor: Soft(),
+    "noisy_topk": lambda k, factor: NoisyTopK(k=k),
+    "switch": lambda k, factor: Switch(capacity_factor=factor),
+    "gshard": lambda k, factor: GShard(capacity_factor=factor),
+}
+
+
+def router_records(router: Any, k: int, capacity_factor: float | None) -> tuple[Router, Router]:
+    """The routers of the blocks and of the head, in which every row must get its experts: nothing is dropped there."""
+    record = _NAMED[router](k, capacity_factor) if isinstance(router, str) else router
+    names = {field.name for field in fields(record)}
+    head = replace(record, capacity_factor=None) if "capacity_factor" in names else record
+    return record, head

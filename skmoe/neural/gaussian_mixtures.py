@@ -1,0 +1,77 @@
+"""What the head of a regressor says of rows: a mixture of normal distributions each, members and experts together."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ..experts.linear_predictive import LinearPredictive
+from ..families.gaussian import Gaussian
+from ..outputs import joined
+from ..predictive import MixtureDistribution
+from .fitted import Encoding
+from .forward.network import Read
+
+
+class GaussianMixtures:
+    """Mixtures of normal distributions, in units of training.
+
+    .. math:: p(y \\mid x) = \\tfrac1M \\sum_m \\sum_{k \\in S_m(x)} g_{mk}(x) \\, N(y; \\mu_{mk}(x), s_{mk}(x)^2)
+
+    Parameters
+    ----------
+    log_weight : ndarray of shape (n_rows, n_parts)
+        Rows sum to one as weights.
+    mean, scale : ndarray of shape (n_rows, n_parts, n_outputs)
+    center, unit : ndarray of shape (n_outputs,)
+        Of the responses.
+    """
+
+    def __init__(
+        self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray, center: np.ndarray, unit: np.ndarray
+    ) -> None:
+        self._log_weight, self._mean, self._scale = log_weight, mean, scale
+        self._center, self._unit = center.astype(mean.dtype), unit.astype(mean.dtype)
+
+    @classmethod
+    def of(cls, read: Read, encoding: Encoding, scale_floor: float) -> GaussianMixtures:
+        """Of a head whose answers are means and v: every expert of every member is a part."""
+        n_rows, n_members, k, _ = read.answers.shape
+        log_weight = read.log_weight.reshape(n_rows, -1) - np.log(read.log_weight.dtype.type(n_members))
+        mean, v = np.split(read.answers.reshape(n_rows, n_members * k, -1), 2, axis=2)
+        scale = np.sqrt(mean.dtype.type(scale_floor) ** 2 + np.exp(2 * v))
+        return cls(log_weight, mean, scale, encoding.center, encoding.unit)
+
+    @property
+    def _weight(self) -> np.ndarray:
+        return np.exp(self._log_weight)[..., None]
+
+    def mean(self) -> np.ndarray:
+        """Means, (n_rows[, n_outputs])."""
+        return joined((self._center + self._unit * (self._weight * self._mean).sum(axis=1)).T)
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance."""
+        mean = (self._weight * self._mean).sum(axis=1, keepdims=True)
+        spread = np.square(self._scale) + np.square(self._mean - mean)
+        variance = np.square(self._unit) * (self._weight * spread).sum(axis=1)
+        return joined((self._center + self._unit * mean[:, 0]).T), joined(variance.T)
+
+    def quantiles(self, levels: np.ndarray) -> np.ndarray:
+        """Quantiles, (n_rows, n_levels[, n_outputs])."""
+        return self.distribution().ppf(levels[None])
+
+    def log_prob(self, y: np.ndarray) -> np.ndarray:
+        """Log densities of responses (n_rows, n_outputs), (n_rows,)."""
+        z = (((y - self._center) / self._unit)[:, None] - self._mean) / self._scale
+        each = -0.5 * np.square(z) - np.log(self._scale) - 0.5 * np.log(2 * np.pi)
+        log_prob: np.ndarray = logsumexp(self._log_weight + each.sum(axis=2), axis=1) - np.log(self._unit).sum()
+        return log_prob
+
+    def distribution(self) -> MixtureDistribution:
+        """The same for those who want to ask more."""
+        parts = np.arange(self._log_weight.shape[1])
+        theta = tuple(part.transpose(1, 2, 0).astype(np.float64) for part in (self._mean, np.log(self._scale)))
+        units = (part.astype(np.float64)[:, None] for part in (self._center, self._unit))
+        predictive = LinearPredictive(Gaussian(), theta, *units)
+        return MixtureDistribution(self._log_weight.T.astype(np.float64), [(parts, predictive)])

@@ -1,0 +1,76 @@
+"""Which rows are held out of training, to say when it has learned enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: Groups of equally many rows in which responses that are numbers are put by size.
+_N_GROUPS = 10
+
+#: Rows of a group, at least: fewer rows are divided by lot alone.
+_GROUP_ROWS = 10
+
+
+def held_out(
+    strata: np.ndarray, how: Any, fraction: float, rng: np.random.RandomState, X: Any = None, y: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows that train, and of those held out, both rising.
+
+    Parameters
+    ----------
+    strata : ndarray of int, shape (n_rows,)
+        Groups of rows of which the same share is held out.
+    how : {"stratified", "last"} or cross-validation splitter
+        "last" holds out the last rows, where rows stand in the order of time; of a splitter the first split is taken.
+    fraction : float
+        Share of the rows.
+    rng : RandomState
+    X, y : array-like
+        For the splitter.
+
+    Raises
+    ------
+    ValueError
+        Where nothing would be left on one of the sides.
+    """
+    n_rows = len(strata)
+    if how == "last":
+        out = np.arange(n_rows) >= n_rows - round(fraction * n_rows)
+    elif how == "stratified":
+        out = _stratified(strata, fraction, rng)
+    else:
+        _, chosen = next(iter(how.split(X, y)))
+        out = np.zeros(n_rows, dtype=bool)
+        out[chosen] = True
+    if out.all() or not out.any():
+        raise ValueError(
+            f"n_samples={n_rows} leaves {np.count_nonzero(~out)} rows to train on and {np.count_nonzero(out)} to "
+            f"validate by, with validation={how!r} and validation_fraction={fraction}: expected rows on both sides. "
+            "Pass more rows, or early_stopping=False."
+        )
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def _stratified(strata: np.ndarray, fraction: float, rng: np.random.RandomState) -> np.ndarray:
+    """Of every group the same share by lot, but of two or more rows at least one on each side."""
+    out = np.zeros(len(strata), dtype=bool)
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        n_out = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+        out[rows[:n_out]] = True
+    return out
+
+
+def groups_by_size(y: np.ndarray) -> np.ndarray:
+    """Groups (n_rows,) of about as many rows each, by the size of a response; ties stay together.
+
+    Examples
+    --------
+    >>> groups_by_size(np.arange(40.0)).tolist()[::10]
+    [0, 1, 2, 3]
+    """
+    n_groups = int(np.clip(len(y) // _GROUP_ROWS, 1, _N_GROUPS))
+    inner = np.quantile(y, np.linspace(0, 1, n_groups + 1)[1:-1])
+    return np.searchsorted(inner, y, side="right")
