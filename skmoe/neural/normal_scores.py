@@ -116,6 +116,8 @@ class Scores(NamedTuple):
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
         """Scores of numbers (n_rows,); gaps stay."""
+        if len(self.knots) == 1:  # numpy.interp takes gaps for the one knot
+            return np.where(np.isnan(x), np.nan, self.scores)
         return np.interp(x, self.knots, self.scores)
 
 

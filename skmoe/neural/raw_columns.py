@@ -123,7 +123,7 @@ def read_columns(
 
 
 def _is_frame(X: Any) -> bool:
-    return hasattr(X, "dtypes") and (hasattr(X, "iloc") or hasattr(X, "to_series")) and len(X.shape) == 2
+    return hasattr(X, "dtypes") and (hasattr(X, "iloc") or hasattr(X, "get_columns")) and len(X.shape) == 2
 
 
 def _of_array(estimator: Any, X: Any, reset: bool, categorical_features: Any) -> RawColumns:
@@ -143,7 +143,8 @@ def _of_frame(estimator: Any, X: Any, reset: bool, categorical_features: Any) ->
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     refuse_times(X, "X")
     names, n_rows, n_features = _names(estimator), *X.shape
-    columns = [_Column.of(X, j) for j in range(n_features)]
+    every = X.get_columns() if hasattr(X, "get_columns") else [series for _, series in X.items()]
+    columns = [_Column.of(series, j) for j, series in enumerate(every)]
     if _from_dtype(categorical_features):
         is_categorical = np.array([column.is_categorical for column in columns])
     else:
@@ -184,8 +185,7 @@ class _Column:
     read: np.ndarray | Category
 
     @classmethod
-    def of(cls, X: Any, position: int) -> _Column:
-        series = X.iloc[:, position] if hasattr(X, "iloc") else X.to_series(position)
+    def of(cls, series: Any, position: int) -> _Column:
         column = cls(series, position, np.zeros(0))
         return cls(series, position, column._as_numbers() if column._holds_numbers() else column._factorized())
 

@@ -42,8 +42,8 @@ class TableEncoder:
     vary is zero.
 
     Rows have weights, and a row of weight three is three rows, a row of weight zero none, to the last bit. Weights that
-    are all times c give the same encoder, but for the number of knots, for which the sum of weights is the number of
-    rows.
+    are all times c give the same encoder, but for rounding and the number of knots: the sum of weights stands for the
+    number of rows there.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class TableEncoder:
         return Table(numbers, codes)
 
     def standardized(self, raw: RawColumns) -> np.ndarray:
-        """The columns of numbers (n_rows, n_numbers), float64, with weighted mean 0 and deviation 1 in the rows learned.
+        """The columns of numbers (n_rows, n_numbers), float64, of weighted mean 0 and deviation 1 where learned.
 
         Columns that do not vary are zero.
 
