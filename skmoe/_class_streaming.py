@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ._labels import codes_of
 from ._streaming import Streaming
 from ._validation import shown
 from .rows.columns import appended, standardizer
@@ -20,7 +20,6 @@ class ClassStreaming(Streaming):
 
     class_weight: str | dict | None
     classes_: np.ndarray
-    _codes: Callable[[np.ndarray], np.ndarray]
 
     def _check_streams(self, classes: Any) -> None:
         super()._check_streams(classes)
@@ -52,7 +51,7 @@ class ClassStreaming(Streaming):
         if len(classes) < 2:
             raise ValueError(f"MoEClassifier needs at least 2 classes, but classes holds {len(classes)}.")
         self.classes_ = classes
-        codes = self._codes(y)
+        codes = codes_of(y, self.classes_)
         absent = np.setdiff1d(np.arange(len(classes)), codes[weight > 0])
         if absent.size:
             middle = standardizer(X, weight, np.arange(X.shape[1]), None).center
