@@ -142,7 +142,7 @@ def _of_frame(estimator: Any, X: Any, reset: bool, categorical_features: Any) ->
     check_array(np.broadcast_to(0.0, X.shape), estimator=estimator, ensure_all_finite=False)  # no rows, no columns
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     refuse_times(X, "X")
-    names, n_rows, n_features = _names(estimator), *X.shape
+    names, (n_rows, n_features) = _names(estimator), X.shape
     every = X.get_columns() if hasattr(X, "get_columns") else [series for _, series in X.items()]
     columns = [_Column.of(series, j) for j, series in enumerate(every)]
     if _from_dtype(categorical_features):
@@ -240,7 +240,7 @@ class _Column:
         """Levels as the dataframe holds them, and codes."""
         series = self.series
         if hasattr(series, "cat") and hasattr(series.cat, "codes"):
-            found = Category(tuple(series.cat.categories), np.asarray(series.cat.codes))
+            found = Category(tuple(series.cat.categories.tolist()), np.asarray(series.cat.codes))
         else:
             try:
                 found = _factorized(series.to_list()) if not hasattr(series, "isna") else _by_pandas(series)
@@ -262,7 +262,7 @@ _SINGLE = ("float32", "Float32", "float[pyarrow]")
 
 def _by_pandas(series: Any) -> Category:
     codes, levels = series.factorize()
-    return Category(tuple(levels), np.asarray(codes))
+    return Category(tuple(levels.tolist()), np.asarray(codes))
 
 
 def _factorized(values: Iterable) -> Category:

@@ -304,9 +304,8 @@ def test_columns_of_a_dataframe(frame):
     raw = read_columns(estimator, frame, reset=True)
     assert_array_equal(frame.columns[raw.is_categorical], ["text", "mixed", "category", "rank"])
     assert_array_equal(estimator.feature_names_in_, frame.columns)
-    gap = [np.nan]
-    expected = [[*gap, *range(11)]] * 2
-    assert_array_equal(raw.numbers.T, [frame["float"], np.arange(12), np.arange(12) % 2 == 0, *expected])
+    late = [np.nan, *range(11)]
+    assert_array_equal(raw.numbers.T, [frame["float"], np.arange(12), np.arange(12) % 2 == 0, late, late])
     assert raw.numbers.dtype == np.float64
     assert_array_equal(raw.categories[0].codes == -1, np.arange(12) % 4 == 3)
 
@@ -343,11 +342,9 @@ def test_polars_reads_like_pandas(pd, frame):
     assert read(X.select(pl.col("float").cast(pl.Float32))).numbers.dtype == np.float32
 
 
-@pytest.mark.parametrize("declared", [["int", "text"], [1, 5], np.isin(np.arange(9), [1, 5]), "both"])
+@pytest.mark.parametrize("declared", [["int", "text"], [1, 5], np.isin(np.arange(7), [1, 5]), slice(1, 6, 4)])
 def test_categories_are_declared(frame, declared):
     table = frame.drop(columns=["mixed", "category"])
-    declared = [1, 5] if isinstance(declared, str) else declared
-    declared = declared[:7] if isinstance(declared, np.ndarray) else declared
     raw = read(table, declared)
     assert_array_equal(np.flatnonzero(raw.is_categorical), [1, 5])
     assert_array_equal(raw.numbers[:3, -1], [10, 9, np.nan])  # "rank", categories that are numbers
