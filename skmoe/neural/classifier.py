@@ -9,7 +9,7 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 
 from .._labels import class_weighted, codes_of, plain
 from .._validation import check_labels
@@ -247,7 +247,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
     def _code(self, y: Any, weight: np.ndarray, classes: Any = None) -> np.ndarray:
-        y = check_labels(y)
+        y = _check_y(check_labels(y))
         check_classification_targets(y)
         if classes is not None:
             self.classes_ = np.unique(check_labels(classes))

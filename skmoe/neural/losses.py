@@ -122,7 +122,7 @@ def balance_loss(routing: Routing, *, first_choice: bool = False) -> Tensor:
     index, wanted = (routing.index[..., :1], wanted[..., :1]) if first_choice else (routing.index, wanted)
     counts = _per_expert(routing, torch.zeros_like(routing.probs).scatter_add(-1, index, wanted))
     proba = _per_expert(routing, routing.probs)
-    share, mean = counts / counts.sum().clamp_min(1), proba / proba.detach().sum().clamp_min(_TINY)
+    share, mean = counts / counts.sum().clamp_min(_TINY), proba / proba.detach().sum().clamp_min(_TINY)
     return routing.n_experts * (share * mean).sum()
 
 
@@ -222,28 +222,34 @@ def mutual_information_loss(routing: Routing, groups: Tensor | None = None) -> T
     """
     proba = routing.probs
     groups = routing.task if groups is None else groups
+    weighted = proba if routing.row_weight is None else proba * routing.row_weight[..., None]
     if proba.dim() == 3:  # a gate a task: the tasks are the groups
-        joint = all_sum(proba.sum(0), routing.group)
+        joint = all_sum(weighted.sum(0), routing.group)
     elif groups is None:
         usage = _per_expert(routing, proba)
         return _mean(routing, _entropy(proba)) - _entropy(usage / usage.sum().clamp_min(_TINY))
     else:
         largest = groups.max() if len(groups) else groups.new_tensor(-1)
         n_groups = int(all_max(largest, routing.group)) + 1
-        joint = all_sum(proba.new_zeros(n_groups, routing.n_experts).index_add(0, groups, proba), routing.group)
+        joint = all_sum(proba.new_zeros(n_groups, routing.n_experts).index_add(0, groups, weighted), routing.group)
     joint = joint / joint.sum().clamp_min(_TINY)
     return _entropy(joint.flatten()) - _entropy(joint.sum(0)) - _entropy(joint.sum(1))
 
 
 def _per_expert(routing: Routing, values: Tensor) -> Tensor:
     """Sum of values (..., n_experts) over rows, and tasks, of all processes."""
+    values = values if routing.row_weight is None else values * routing.row_weight[..., None]
     return all_sum(values.reshape(-1, values.shape[-1]).sum(0), routing.group)
 
 
 def _mean(routing: Routing, values: Tensor) -> Tensor:
     """Mean over rows, and tasks, of all processes."""
-    count = all_sum(values.new_tensor(values.numel()), routing.group)
-    return all_sum(values.sum(), routing.group) / count.clamp_min(1)
+    if routing.row_weight is None:
+        count = all_sum(values.new_tensor(values.numel()), routing.group).clamp_min(1)
+    else:
+        count = all_sum(routing.row_weight.sum(), routing.group).clamp_min(_TINY)
+        values = values * routing.row_weight
+    return all_sum(values.sum(), routing.group) / count
 
 
 def _squared_variation(values: Tensor, ddof: int) -> Tensor:

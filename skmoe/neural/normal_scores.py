@@ -70,6 +70,29 @@ class Masses(NamedTuple):
         high = np.searchsorted(share, levels + _ROUNDING, side="right")
         return low, np.minimum(high, len(share) - 1)
 
+    def marks(self, n_marks: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most so many values in rising order, and their levels, each (n_marks,): all where there are no more.
+
+        A value that repeats as often as a mark has rows is a mark itself, and the others share out the rest as
+        quantiles. So a column that is zero in nine rows of ten still has most of its marks elsewhere.
+        """
+        if len(self.values) <= n_marks:
+            return self.values, self.levels
+        heavy = np.zeros(len(self.values), dtype=bool)
+        while True:
+            left = n_marks - np.count_nonzero(heavy)
+            more = ~heavy & (self.mass * max(left, 1) >= self.mass[~heavy].sum())
+            if not more.any():
+                break
+            heavy |= more
+        light = Masses(self.values[~heavy], self.mass[~heavy])
+        low, high = light.quantile_steps(np.linspace(0, 1, max(left, 0)))
+        marks = [
+            np.concatenate([every[heavy], _halfway(every[~heavy], low, high)]) for every in (self.values, self.levels)
+        ]
+        values, first = np.unique(marks[0], return_index=True)
+        return values, marks[1][first]
+
     def moments(self) -> tuple[float, float]:
         """Mean and standard deviation (divisor: the mass); the latter is infinite where nothing varies."""
         if not len(self.values):
@@ -103,15 +126,10 @@ class Scores(NamedTuple):
 
         A sample of nothing turns all numbers into zero.
         """
-        x, level = masses
-        if not len(x):
+        if not len(masses.values):
             return cls(np.zeros(1), np.zeros(1))
-        level = masses.levels
         n_knots = int(min(max(masses.mass.sum() / ROWS_A_KNOT, FEWEST_KNOTS), MOST_KNOTS))
-        if len(x) > n_knots:
-            x, level = (_halfway(values, *masses.quantile_steps(np.linspace(0, 1, n_knots))) for values in (x, level))
-            x, first = np.unique(x, return_index=True)
-            level = level[first]
+        x, level = masses.marks(n_knots)
         return cls(x, ndtri(np.clip(level, LOWEST_LEVEL, 1 - LOWEST_LEVEL)))
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
@@ -130,10 +148,7 @@ def bin_edges(masses: Masses, scores: Scores, n_bins: int) -> np.ndarray:
     if not len(masses.values):
         return np.array([0.0, 1.0])
     scored = Masses(scores.of_rows(masses.values), masses.mass).merged()
-    edges = scored.values
-    if len(edges) > n_bins + 1:
-        edges = _halfway(edges, *scored.quantile_steps(np.linspace(0, 1, n_bins + 1)))
-    edges = _apart(edges)
+    edges = _apart(scored.marks(n_bins + 1)[0])
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
 
 

@@ -47,6 +47,9 @@ class Routing(NamedTuple):
         without rounding.
     task : Tensor of shape (n_rows,), int64, or None
         The task of each row, where rows belong to tasks.
+    row_weight : Tensor of shape (...), or None
+        What rows count in losses, for those who train with weights: ``routing._replace(row_weight=...)``. None: all
+        count alike.
     group : ProcessGroup or None
         The processes that hold the other rows of the batch; losses sum over them.
     """
@@ -61,6 +64,7 @@ class Routing(NamedTuple):
     chance: Tensor | None = None
     softmax: bool = False
     task: Tensor | None = None
+    row_weight: Tensor | None = None
     group: ProcessGroup | None = None
 
     @property

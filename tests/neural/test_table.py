@@ -198,10 +198,15 @@ def test_edges_of_few_values_are_these():
     assert len(encoder.edges[0]) == 4
 
 
-def test_values_that_repeat_make_fewer_bins():
+def test_a_value_that_repeats_is_one_edge_and_the_others_share_the_rest():
     x = np.concatenate([np.zeros(700), rng.exponential(size=300)])
     (edges,) = learned(x[:, None], n_bins=20).edges
-    assert 5 < len(edges) <= 8  # below .7 all quantiles are zero
+    assert len(edges) == 21  # zero, and twenty quantiles of the others
+    others = (edges[1:-1] + edges[2:]) / 2
+    counts = np.histogram(learned(x[:, None], n_bins=20).encoded(read(x[:, None])).numbers, edges[1:])[0]
+    assert others.size == counts.size == 19
+    assert counts.min() > 10
+    assert counts.max() < 22  # 300 rows in 19 bins
     assert (np.diff(edges) > 0).all()
 
 

@@ -41,8 +41,8 @@ def objective(
     loss = -all_sum((weight * gain).sum(), group) / n_rows
     if settings.n_experts > 1:
         for layer in network.layers:
-            if layer.routing is not None:
-                loss = loss + _of_gate(layer.routing, settings, epoch)
+            assert layer.routing is not None
+            loss = loss + _of_gate(layer.routing._replace(row_weight=network.each_member(weight)), settings, epoch)
     return loss
 
 
