@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -11,24 +11,12 @@ from ._validation import check_n_samples
 from .predictive import MixtureDistribution, central_levels
 
 
-class Moments(Protocol):
-    """What is read of the distributions of some rows."""
-
-    def mean(self) -> np.ndarray:
-        """Means, (n_rows[, n_outputs])."""
-
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and variances."""
-
-    def quantiles(self, levels: np.ndarray) -> np.ndarray:
-        """Quantiles, (n_rows, n_levels[, n_outputs])."""
-
-
 class Distributional:
     """Predictions of numbers; a part of `skmoe.MoERegressor` and `skmoe.neural.SparseMoERegressor`."""
 
     top_k: int | None
-    _reading: Callable[..., Moments]
+    #: Of rows what has ``mean()``, ``moments()`` and ``quantiles(levels)``.
+    _reading: Any
     _distribution: Callable[[Any], MixtureDistribution]
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:

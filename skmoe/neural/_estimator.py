@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -21,6 +21,7 @@ from .carried import CarriedMixture
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Settings
 from .gated import Gated
+from .given import Given, Validation
 from .holding_out import held_out
 from .raw_columns import RawColumns, read_columns
 from .table import TableEncoder
@@ -30,32 +31,8 @@ from .watching import Watch
 #: Batches of a table, about, and the smallest and largest that "auto" makes.
 _N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 32, 1024
 
-#: Columns between blocks are not a parameter of many fits; names of routers that have records.
+#: Routers that have a name.
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
-
-
-class Given(NamedTuple):
-    """Checked rows: columns, coded responses, sample weights, and weights as they train.
-
-    ``coded`` are numbers of classes (n_rows,), or responses (n_rows, n_outputs).
-    """
-
-    raw: RawColumns
-    coded: np.ndarray
-    weight: np.ndarray
-    trained: np.ndarray
-
-    def rows(self, which: np.ndarray) -> Given:
-        """Some of the rows."""
-        return Given(self.raw.rows(which), self.coded[which], self.weight[which], self.trained[which])
-
-
-class Validation(NamedTuple):
-    """Rows that are held out: as they were checked, and as the user passed them."""
-
-    given: Given
-    X: Any
-    y: Any
 
 
 class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
@@ -99,6 +76,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     }
 
     _network: FittedNetwork
+    history_: list[dict[str, Any]]
 
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
@@ -227,17 +205,18 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     def _learn_batch(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         first = not hasattr(self, "_network")
         raw = read_columns(self, X, reset=first, categorical_features=self._categorical(first))
-        weight = check_weight(sample_weight, np.broadcast_to(0.0, (len(raw), 1)))
-        check_consistent_length(raw, y)
+        weight = check_weight(sample_weight, raw.numbers)
+        check_consistent_length(raw.numbers, y)
         coded = self._code(y, weight, classes) if first else self._coded_as_fitted(y)
         seen = np.flatnonzero(weight > 0)
         given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
         encoding = self._encoding(given) if first else self._network.encoding
         settings = replace(self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None)
-        history, n_seen = ([], 0) if first else (self.history_, self.n_iter_)
-        self._train(encoding, settings, given, None, None if first else self._network, Watch(self, 1, {}), n_seen)
-        self.history_ = [*history, {**self.history_[0], "epoch": n_seen + 1}]
-        self.n_iter_ = n_seen + 1
+        before = [] if first else self.history_
+        previous = None if first else self._network
+        self._train(encoding, settings, given, None, previous, Watch(self, 1, {}), n_before=len(before))
+        self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
+        self.n_iter_ = len(self.history_)
 
     def _given(self, X: Any, y: Any, sample_weight: Any) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""
@@ -245,7 +224,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         raw = read_columns(self, X, reset=True, categorical_features=self._categorical(True))
         check_consistent_length(raw.numbers, y)
-        weight = check_weight(sample_weight, np.broadcast_to(0.0, (len(raw), 1)))
+        weight = check_weight(sample_weight, raw.numbers)
         coded = self._code(y, weight)
         seen = np.flatnonzero(weight > 0)
         return Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen), seen
@@ -257,30 +236,28 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         self, given: Given, passed: tuple[Any, Any], seen: np.ndarray, validation: tuple
     ) -> tuple[Given, Validation | None]:
         """Rows that train, and those that validate."""
-        X_val, y_val, weight_val = validation
+        if validation[0] is not None:
+            return given, self._brought(given.raw.is_categorical, *validation)
         if not self.early_stopping:
-            if X_val is not None:
-                raise ValueError(
-                    "X_val was passed, but early_stopping=False validates nothing. Leave X_val out, or set "
-                    "early_stopping=True."
-                )
             return given, None
-        if X_val is not None:
-            categorical = given.raw.is_categorical
-            raw = read_columns(self, X_val, reset=False, categorical_features=categorical)
-            check_consistent_length(raw.numbers, y_val)
-            weight = check_weight(weight_val, np.broadcast_to(0.0, (len(raw), 1)))
-            coded = self._coded_as_fitted(y_val)
-            out = Validation(Given(raw, coded, weight, self._trained_weight(coded, weight)), X_val, y_val)
-            self._check_validation(coded)
-            return given, out
-        rng = check_random_state(self.random_state)
         X, y = (_safe_indexing(part, seen) for part in passed)
-        train, test = held_out(
-            self._strata(given.coded), self.validation, self.validation_fraction, rng, X, given.coded
-        )
+        how, rng = (self.validation, self.validation_fraction), check_random_state(self.random_state)
+        train, test = held_out(self._strata(given.coded), *how, rng, X, given.coded)
         self._check_validation(given.coded[test])
         return given.rows(train), Validation(given.rows(test), _safe_indexing(X, test), _safe_indexing(y, test))
+
+    def _brought(self, categorical: Any, X: Any, y: Any, sample_weight: Any) -> Validation:
+        """Rows of the user's own to validate by."""
+        if not self.early_stopping:
+            raise ValueError(
+                "X_val was passed, but early_stopping=False validates nothing. Leave X_val out, or set "
+                "early_stopping=True."
+            )
+        raw = read_columns(self, X, reset=False, categorical_features=categorical)
+        check_consistent_length(raw.numbers, y)
+        weight, coded = check_weight(sample_weight, raw.numbers), self._coded_as_fitted(y)
+        self._check_validation(coded[weight > 0])
+        return Validation(Given(raw, coded, weight, self._trained_weight(coded, weight)), X, y)
 
     # -- what is trained -----------------------------------------------------------------------------------------------
 
@@ -291,15 +268,11 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _settings(self, n_rows: int, *, soft: bool) -> Settings:
         k, n_experts = self._experts()
-        batch = self.batch_size
-        if batch == "auto":
-            power = 2 ** round(np.log2(max(n_rows / _N_BATCHES, 1)))
-            batch = int(np.clip(power, _SMALLEST_BATCH, _LARGEST_BATCH))
         return Settings(
             k=k,
             n_experts=n_experts,
             n_epochs=self.max_epochs,
-            batch_size=n_rows if batch is None else min(batch, n_rows),
+            batch_size=self._batch_size(n_rows),
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             gradient_clip=self.gradient_clip or np.inf,
@@ -311,13 +284,20 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
             patience=self.n_iter_no_change if self.early_stopping else None,
         )
 
+    def _batch_size(self, n_rows: int) -> int:
+        if self.batch_size is None:
+            return n_rows
+        if self.batch_size != "auto":
+            return min(self.batch_size, n_rows)
+        power = 2 ** round(np.log2(max(n_rows / _N_BATCHES, 1)))
+        return min(int(np.clip(power, _SMALLEST_BATCH, _LARGEST_BATCH)), n_rows)
+
     def _experts(self) -> tuple[int, int]:
         """Experts of a row, and experts."""
         n_experts = self.n_experts if self.init is None else self._carried().n_experts
-        if self.router == "soft":
-            return n_experts, n_experts
-        k = {"switch": 1, "gshard": 2}.get(self.router, self.top_k) if isinstance(self.router, str) else self.top_k
-        k = getattr(self.router, "k", k)
+        named = {"switch": 1, "gshard": 2, "soft": n_experts}
+        own = named.get(self.router) if isinstance(self.router, str) else getattr(self.router, "k", None)
+        k = self.top_k if own is None else own
         if k > n_experts:
             name = f"top_k={self.top_k}" if k == self.top_k else f"router={self.router!r}"
             raise ValueError(
@@ -338,7 +318,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     ) -> None:
         """Train, and set the fitted attributes."""
         torch_side = on_torch(self)
-        precision = self._precision(settings, len(rows.raw), torch_side)
+        precision = self._precision(torch_side)
         dtype = np.float64 if precision == "float64" else np.float32
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
         score = None
@@ -358,7 +338,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         self.history_, self.n_iter_ = watch.history, len(watch.history)
         self.device_ = str(torch_side.device)
 
-    def _precision(self, settings: Settings, n_rows: int, torch_side: Any) -> str:
+    def _precision(self, torch_side: Any) -> str:
         """Double where batches are full: such tables are small, and weights are then counts to many digits."""
         if self.precision != "auto":
             return self.precision

@@ -287,7 +287,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
 
     def _carried(self) -> CarriedMixture:
         mixture = carried(self.init, ("bernoulli", "multinomial"), "init")
-        known = getattr(self.init, "classes_", None)
+        known = self.init.classes_
         if not np.array_equal(known, self.classes_):
             raise ValueError(
                 f"init is a mixture for the classes {known}, but y has the classes {self.classes_}. Fit it to the same "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,8 +45,9 @@ class Inputs(NamedTuple):
     codes: Tensor
     lines: Tensor | None = None
 
-    def __getitem__(self, rows: Tensor) -> Inputs:  # type: ignore[override]  # rows, not fields
-        return Inputs(*(None if values is None else values[rows] for values in tuple(self)))
+    def some(self, which: Tensor | slice) -> Inputs:
+        """Some of the rows."""
+        return Inputs(self.numbers[which], self.codes[which], None if self.lines is None else self.lines[which])
 
 
 class Answer(NamedTuple):
@@ -156,12 +157,17 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         a = self.architecture = architecture
-        shared = {"hidden": a.hidden, "activation": a.activation, "generator": generator, "dp_group": group}
+        shared: dict[str, Any] = {
+            "hidden": a.hidden,
+            "activation": a.activation,
+            "generator": generator,
+            "dp_group": group,
+        }
         self.numbers = _number_embedding(a, edges)
         self.categories = CategoryEmbedding(a.n_codes, a.d_embedding) if a.n_codes else None
         self.members = nn.Parameter(torch.ones(a.n_members, a.n_embedded))
         self.stem = nn.Linear(a.n_embedded, a.width)
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             Block(MoELayer(a.width, n_experts=a.n_experts, router=router, **shared)) for _ in range(a.n_blocks - 1)
         )
         layer = MoELayer(a.d_head, a.n_answers, n_experts=a.n_experts, router=head_router, **shared)
@@ -187,7 +193,7 @@ class Network(nn.Module):
     @property
     def layers(self) -> list[MoELayer]:
         """The layers of experts, the head's last."""
-        return [*(block.layer for block in self.blocks), self.head.layer]  # type: ignore[union-attr]
+        return [*(block.layer for block in self.blocks), self.head.layer]
 
     def choose(self, k: int) -> None:
         """Send rows to k experts from now on."""
@@ -247,7 +253,7 @@ class Network(nn.Module):
         carried, layer = self.head.carried, self.head.layer
         assert carried is not None
         weight, bias = _answers(mixture, self.architecture, center, unit)
-        gate = carried.gate.gate
+        gate: Any = carried.gate.gate
         for parameter, value in [
             (gate.weight, mixture.gate[:, 1:]),
             (gate.bias, mixture.gate[:, 0]),
@@ -277,7 +283,8 @@ def _answers(
     experts = mixture.experts
     if a.family == "multinomial":
         if experts.family == "bernoulli":  # the logit of the second class, beside 0 of the first
-            return tuple(np.concatenate([np.zeros_like(part), part], -1) for part in (experts.weight, experts.bias))
+            weight, bias = (np.concatenate([np.zeros_like(part), part], -1) for part in (experts.weight, experts.bias))
+            return weight, bias
         return experts.weight, experts.bias
     assert experts.scale is not None
     free = np.square(experts.scale / unit) - a.scale_floor**2

@@ -80,7 +80,7 @@ class Masses(NamedTuple):
             return self.values, self.levels
         heavy = np.zeros(len(self.values), dtype=bool)
         while True:
-            left = n_marks - np.count_nonzero(heavy)
+            left = n_marks - int(np.count_nonzero(heavy))
             more = ~heavy & (self.mass * max(left, 1) >= self.mass[~heavy].sum())
             if not more.any():
                 break

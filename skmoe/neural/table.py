@@ -37,9 +37,9 @@ class TableEncoder:
     .. math:: z = \\Phi^{-1}(F(x)), \\qquad F \\text{ the distribution of the column in the rows learned from}
 
     F is taken at knots, which are all values of a column that has few, and else one quantile for 30 rows (at least 10
-    and at most 1000), so few rows are not learned by heart. Values that repeat get the middle of the step of F; levels
-    are clipped to [0.001, 0.999]. Between knots z is linear, outside of them it is constant; a column that does not
-    vary is zero.
+    and at most 1000) and the values that repeat more often than that, so few rows are not learned by heart. Values that
+    repeat get the middle of the step of F; levels are clipped to [0.001, 0.999]. Between knots z is linear, outside of
+    them it is constant; a column that does not vary is zero.
 
     Rows have weights, and a row of weight three is three rows, a row of weight zero none, to the last bit. Weights that
     are all times c give the same encoder, but for rounding and the number of knots: the sum of weights stands for the
@@ -50,8 +50,9 @@ class TableEncoder:
     scores : tuple of Scores, one for each column of numbers
         Knots of the column, and z there.
     edges : tuple of ndarray, one for each column of numbers
-        Edges (n_edges,) of bins of z, in rising order, at least two: quantiles of z in the rows learned from, or where
-        these have no more values than edges, the values. Neighbours are at least 0.0001 apart.
+        Edges (n_edges,) of bins of z, in rising order, at least two: quantiles of z in the rows learned from, beside
+        values that repeat often, which are taken by themselves; or all values, where there are no more of them than
+        edges. Neighbours are at least 0.0001 apart.
     levels : tuple of tuple, one for each column of categories
         Levels in the rows learned from, in the order of their codes: numbers by size, all else by their text.
     units : Standardizer

@@ -51,7 +51,7 @@ class TorchNetwork:
     def _blocks(self, table: Table, lines: np.ndarray | None) -> list[Inputs]:
         rows = inputs(table, lines, self.network.members)
         firsts = range(0, max(len(table.numbers), 1), _BLOCK_ROWS)
-        return [rows[slice(first, first + _BLOCK_ROWS)] for first in firsts]  # type: ignore[index]
+        return [rows.some(slice(first, first + _BLOCK_ROWS)) for first in firsts]
 
     def _read(self, rows: Inputs) -> tuple[np.ndarray, np.ndarray]:
         routing, answers = self.network(rows)

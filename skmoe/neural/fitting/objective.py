@@ -67,7 +67,7 @@ def mean_log_prob(network: Network, rows: Inputs, y: Tensor, weight: Tensor, n_r
     total = y.new_zeros((), dtype=torch.float64)
     for first in range(0, len(weight), n_rows):
         at = slice(first, first + n_rows)
-        log_prob = network.log_prob(rows[at], y[at])
+        log_prob = network.log_prob(rows.some(at), y[at])
         log_mean = log_prob.logsumexp(1) - torch.log(log_prob.new_tensor(log_prob.shape[1]))
         total += (weight[at] * log_mean).double().sum()
     return float(total / weight.double().sum())

@@ -178,7 +178,7 @@ class Training:
         """One step of the optimiser; the loss before it."""
         if self.group is not None:
             batch = batch[self.group.rank() :: self.group.size()]
-        rows = Rows(self.rows.inputs[batch], self.rows.y[batch], self.rows.weight[batch])
+        rows = Rows(self.rows.inputs.some(batch), self.rows.y[batch], self.rows.weight[batch])
         self.optimizer.zero_grad(set_to_none=True)
         try:
             with self._precision():

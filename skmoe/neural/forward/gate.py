@@ -24,7 +24,7 @@ class Chosen(NamedTuple):
         Numbers whose softmax is `weight` divided by its sum.
     """
 
-    index: np.ndarray
+    index: np.ndarray  # type: ignore[assignment]  # in the place of tuple.index
     weight: np.ndarray
     proba: np.ndarray
     raw: np.ndarray

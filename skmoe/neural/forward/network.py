@@ -129,6 +129,7 @@ class NumpyNetwork:
         if lines is None:
             return x, None
         logits = lines @ arrays["head.carried.gate.gate.weight"].T + arrays["head.carried.gate.gate.bias"]
+        assert self.architecture.carried is not None
         prior = _log_prior(logits, Tree.parse(self.architecture.carried))
         weight, bias = arrays["head.carried.weight"], arrays["head.carried.bias"]
         flat = lines @ weight.transpose(1, 0, 2).reshape(lines.shape[1], -1)
