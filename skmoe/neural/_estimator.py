@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
-from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils import Tags, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -240,7 +240,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
             return given, self._brought(given.raw.is_categorical, *validation)
         if not self.early_stopping:
             return given, None
-        X, y = (_safe_indexing(part, seen) for part in passed)
+        X, y = (_safe_indexing(part, seen) for part in indexable(*passed))
         how, rng = (self.validation, self.validation_fraction), check_random_state(self.random_state)
         train, test = held_out(self._strata(given.coded), *how, rng, X, given.coded)
         self._check_validation(given.coded[test])
