@@ -29,7 +29,7 @@ from .torch_side import on_torch
 from .watching import Watch
 
 #: Batches of a table, about, and the smallest and largest that "auto" makes.
-_N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 16, 1024
+_N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 8, 1024
 
 #: Routers that have a name.
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")

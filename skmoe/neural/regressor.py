@@ -89,12 +89,12 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Share of the rows that are held out.
     scoring : str, callable or None, default=None
         What says how good an epoch is, as in scikit-learn; None is the mean log density.
-    n_iter_no_change : int, default=12
+    n_iter_no_change : int, default=8
         Epochs of sparse training without a better score before it stops.
-    max_epochs : int, default=60
+    max_epochs : int, default=40
         Epochs, at most; the learning rate falls to 0 along them. 0 leaves the network as it starts.
     batch_size : int, "auto" or None, default="auto"
-        Rows of a step. ``"auto"`` makes about 64 steps an epoch of 16 to 1024 rows; None takes all rows at once.
+        Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoERegressor or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
         nothing at first, so that predictions before the first epoch are those of the mixture.
@@ -203,8 +203,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         validation: Any = "stratified",
         validation_fraction: float = 0.15,
         scoring: Any = None,
-        n_iter_no_change: int = 12,
-        max_epochs: int = 60,
+        n_iter_no_change: int = 8,
+        max_epochs: int = 40,
         batch_size: int | str | None = "auto",
         init: Any = None,
         learning_rate: float = 2e-3,

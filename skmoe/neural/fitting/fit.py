@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -133,7 +132,8 @@ def train(
     watch : callable
         Told of every epoch, and asked whether to stop.
     """
-    with processes() as group, _caller_keeps_gradients():
+    group = processes()
+    with torch.enable_grad():  # whatever the caller had switched off
         network, generator = plan.network(group)
         half = plan.precision == "bfloat16"
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
@@ -209,13 +209,6 @@ def _set_moments(training: Training, moments: Moments) -> None:
                 "exp_avg": torch.as_tensor(moments.first[name]).clone().to(parameter),
                 "exp_avg_sq": torch.as_tensor(moments.second[name]).clone().to(parameter),
             }
-
-
-@contextmanager
-def _caller_keeps_gradients() -> Iterator[None]:
-    """Training records gradients whatever the caller had switched off."""
-    with torch.enable_grad():
-        yield
 
 
 # -- devices and readers -----------------------------------------------------------------------------------------------
