@@ -122,10 +122,9 @@ class Training:
             sparse = epoch > self.settings.n_soft
             with nullcontext() if self._average is None else self._average.in_place():
                 found = None if score is None else self._validated(score)
-                if (found is None and epoch == self.settings.n_epochs) or (
-                    found is not None and sparse and (best.score is None or found > best.score)
-                ):
-                    best = Kept(self._state(), self.settings.k_of(epoch), epoch, found)
+                last = found is None and epoch == self.settings.n_epochs
+                if last or (found is not None and (best.score is None or found > best.score)):
+                    best = Kept(self._state(), self.settings.k, epoch, found)
             stop = watch({**told, "validation_score": found})
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
