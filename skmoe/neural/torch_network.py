@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .fitted import Encoding, FittedNetwork
 from .forward.network import Gated, Read
 from .network import Inputs, Network
 from .table import Table
@@ -47,6 +49,11 @@ class TorchNetwork:
         self.network.eval()
         parts = [self._gated(rows, block) for rows in self._blocks(table, lines)]
         return Gated(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+    def fitted(self, encoding: Encoding, k: int) -> FittedNetwork:
+        """The network as it is now, as arrays."""
+        architecture = replace(self.architecture, rules=self.network.rules)
+        return FittedNetwork(encoding, architecture, arrays_of(self.network.state_dict()), k)
 
     def _blocks(self, table: Table, lines: np.ndarray | None) -> list[Inputs]:
         rows = inputs(table, lines, self.network.members)

@@ -119,6 +119,8 @@ class Training:
             if found is None or (sparse and (best.score is None or found > best.score)):
                 best = Kept(self._state(copied=found is not None), self.settings.k_of(epoch), epoch, found)
             stop = watch({**told, "validation_score": found})
+            if stop and found is not None and best.score is None:  # in the soft start
+                best = Kept(self._state(copied=True), self.settings.k, epoch, found)
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
                 break
