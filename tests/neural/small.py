@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
 
-from skmoe.neural import SparseMoEClassifier, SparseMoERegressor  # noqa: E402
+from skmoe.neural import SparseMoEClassifier, SparseMoERegressor
 
 #: What makes a network small.
 SMALL = {

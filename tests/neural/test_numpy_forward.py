@@ -11,9 +11,8 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from battery import generator  # noqa: E402
 from numpy.testing import assert_allclose  # noqa: E402
-from small import CATEGORIES, GAPS, MIXED, classifier, regressor  # noqa: E402
-from small import LABELS, OUTPUTS, THREE, Y  # noqa: E402, I001
 from sklearn.base import BaseEstimator  # noqa: E402
+from small import CATEGORIES, GAPS, LABELS, MIXED, OUTPUTS, THREE, Y, classifier, regressor  # noqa: E402  # noqa: E402, I001
 
 from skmoe.neural import NoisyTopK, Soft, TopK  # noqa: E402
 from skmoe.neural._estimator import ROUTERS  # noqa: E402
