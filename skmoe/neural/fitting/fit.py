@@ -214,7 +214,7 @@ def _set_moments(training: Training, moments: Moments) -> None:
 @contextmanager
 def _caller_keeps_gradients() -> Iterator[None]:
     """Training records gradients whatever the caller had switched off."""
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         yield
 
 
