@@ -31,6 +31,9 @@ from .watching import Watch
 #: Batches of a table, about, and the smallest and largest that "auto" makes.
 _N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 32, 1024
 
+#: Attributes with which a warm start goes on.
+_KEPT = ("n_features_in_", "feature_names_in_", "classes_", "n_outputs_", "output_names_")
+
 #: Routers that have a name.
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
 
@@ -190,13 +193,13 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     def _emptied(self) -> Self:
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name == "_network"]:
-            if not (self.warm_start and name == "classes_"):
+            if not (self.warm_start and name in _KEPT):
                 delattr(fresh, name)
         return fresh
 
     @with_callbacks
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple, previous: FittedNetwork | None) -> None:
-        given, seen = self._given(X, y, sample_weight)
+        given, seen = self._given(X, y, sample_weight, previous)
         rows, out = self._divided(given, (X, y), seen, validation)
         begun = previous is not None
         encoding = previous.encoding if previous is not None else self._encoding(rows)
@@ -222,11 +225,12 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
         self.n_iter_ = self.best_epoch_ = len(self.history_)
 
-    def _given(self, X: Any, y: Any, sample_weight: Any) -> tuple[Given, np.ndarray]:
+    def _given(self, X: Any, y: Any, sample_weight: Any, previous: FittedNetwork | None) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        raw = read_columns(self, X, reset=True, categorical_features=self._categorical(True))
+        categorical = self.categorical_features if previous is None else previous.encoding.encoder.is_categorical
+        raw = read_columns(self, X, reset=previous is None, categorical_features=categorical)
         check_consistent_length(raw.numbers, y)
         weight = check_weight(sample_weight, raw.numbers)
         coded = self._code(y, weight)

@@ -259,9 +259,11 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
                 f"numbers: got {kind_of(classes)}. Leave it out, and pass weights by name, sample_weight=...; for "
                 "labels use SparseMoEClassifier."
             )
-        return self._coded_as_fitted(y) if hasattr(self, "_network") else self._code(y, weight)
+        return self._code(y, weight)
 
     def _code(self, y: Any, weight: np.ndarray) -> np.ndarray:
+        if hasattr(self, "n_outputs_"):  # of the fit before, or of the first batch
+            return self._coded_as_fitted(y)
         coded = check_numbers(y)
         coded = coded.reshape(len(coded), -1)
         self.n_outputs_ = coded.shape[1]

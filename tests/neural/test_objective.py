@@ -179,11 +179,11 @@ def test_its_gradient_is_its_slope(family, k):
         slopes = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         flat = parameter.data.view(-1)
         for at in range(0, flat.numel(), max(flat.numel() // 4, 1)):
-            before = float(flat[at])
+            before = flat[at].item()
             flat[at] = before + step
-            above = float(value())
+            above = value().item()
             flat[at] = before - step
-            below = float(value())
+            below = value().item()
             flat[at] = before
             assert float(slopes.view(-1)[at]) == pytest.approx((above - below) / (2 * step), abs=2e-7), name
             n_seen += abs(above - below) > 1e-9
@@ -199,7 +199,7 @@ def test_weights_are_counts(family):
     twice = torch.repeat_interleave(torch.arange(N_ROWS), counts)
     weighted = objective(network, ROWS, y, counts / counts.double().mean(), settings, 7)
     repeated = objective(network, ROWS.some(twice), y[twice], torch.ones(len(twice)).double(), settings, 7)
-    assert float(weighted) == pytest.approx(float(repeated), abs=1e-12)
+    assert weighted.item() == pytest.approx(repeated.item(), abs=1e-12)
 
 
 @FAMILIES

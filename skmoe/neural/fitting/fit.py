@@ -156,7 +156,13 @@ def _begin(training: Training, begin: Beginning) -> int | None:
     """Experts of a row in the state that training begins with, None where it was drawn by lot."""
     network = training.network
     if begin.arrays is not None:
-        network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+        try:
+            network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+        except RuntimeError as error:  # of the same architecture: it is the gates that have other parameters
+            raise ValueError(
+                "router was changed since the last fit to one whose gates have other parameters. Set it back, or fit "
+                "anew with warm_start=False."
+            ) from error
         if begin.moments is not None:
             _set_moments(training, begin.moments)
         return training.settings.k
