@@ -18,7 +18,7 @@ def parts_of(model, rows):
     """Weights (n_rows, n_parts), means and deviations (n_rows, n_parts, n_outputs) in units of y, by hand."""
     network = model._network
     read, encoding = network.read(model._raw(rows)), network.encoding
-    n_rows, n_members, k, n_answers = read.answers.shape
+    _, n_members, k, n_answers = read.answers.shape
     weight, mean, scale = [], [], []
     for member in range(n_members):
         for slot in range(k):
