@@ -260,6 +260,11 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         return codes_of(np.where(weight > 0, y, self.classes_[0]), self.classes_).astype(np.int64)
 
     def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
+                "class_weight as a dict, or pass sample_weight."
+            )
         known = self.classes_ if hasattr(self, "_network") else None
         if classes is not None:
             classes = np.unique(check_labels(classes))

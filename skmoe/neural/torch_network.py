@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -41,14 +41,14 @@ class TorchNetwork:
         """What the head says of rows."""
         self.network.eval()
         parts = [self._read(rows) for rows in self._blocks(table, lines)]
-        return Read(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        return Read(*_joined(parts, table))
 
     @torch.no_grad()
     def gated(self, table: Table, block: int, lines: np.ndarray | None = None) -> Gated:
         """What the gate of a block says of rows; the head is the last."""
         self.network.eval()
         parts = [self._gated(rows, block) for rows in self._blocks(table, lines)]
-        return Gated(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        return Gated(*_joined(parts, table))
 
     def fitted(self, encoding: Encoding, k: int) -> FittedNetwork:
         """The network as it is now, as arrays."""
@@ -73,6 +73,11 @@ class TorchNetwork:
         weights = weights / weights.sum(-1, keepdim=True)
         by_member = (-1, self.architecture.n_members)
         return _array(routing.probs.unflatten(0, by_member)), _array(weights.unflatten(0, by_member))
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]], table: Table) -> Iterator[np.ndarray]:
+    """What was read of the blocks of a table, in its precision."""
+    return (np.concatenate(values).astype(table.numbers.dtype, copy=False) for values in zip(*parts, strict=True))
 
 
 def arrays_of(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

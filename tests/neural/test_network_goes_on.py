@@ -60,7 +60,7 @@ def test_a_warm_start_of_no_epochs_is_the_last_fit(kind):
 def test_a_warm_start_is_never_worse_than_where_it_began():
     model = regressor(warm_start=True, validation="last").fit(X, Y)
     before = copy.copy(model)
-    model.set_params(learning_rate=0.2).fit(X, Y)
+    model.set_params(learning_rate=0.5).fit(X, Y)
     assert max(told["validation_score"] for told in model.history_) < model.validation_score_
     assert model.best_epoch_ == 0
     assert model.validation_score_ == pytest.approx(before.validation_score_, abs=1e-5)
@@ -112,9 +112,7 @@ def test_a_changed_router_cannot_go_on(router):
     model = regressor(warm_start=True).fit(X, Y)
     before = model.predict(X)
     model.set_params(router=router)
-    with pytest.raises(
-        ValueError, match="router was changed since the last fit to one whose gates have other parameters"
-    ):
+    with pytest.raises(ValueError, match="router was changed since the last fit to one whose gates"):
         model.fit(X, Y)
     assert_array_equal(model.predict(X), before)
 

@@ -55,13 +55,17 @@ def test_rows_differ(model):
 
 @pytest.mark.parametrize("router", [Soft(tree=(2, 2)), Gumbel()], ids=["tree", "gumbel"])
 def test_gates_that_torch_reads(router):
-    """These are read by torch, in the precision that it was trained in."""
+    """These are read by torch, in the precision of the table all the same."""
     model = regressor(router=router).fit(GAPS, Y)
     assert None in model._network.architecture.rules
     every = model.predict(GAPS)
     alone = np.concatenate([model.predict(GAPS[at : at + 1]) for at in range(12)])
-    assert_allclose(alone, every[:12], rtol=1e-4, atol=1e-5)
-    assert_allclose(model.predict(GAPS[::-1]), every[::-1], rtol=1e-4, atol=1e-5)
+    assert_allclose(alone, every[:12], rtol=1e-9, atol=1e-11)
+    assert_allclose(model.predict(GAPS[::-1]), every[::-1], rtol=1e-9, atol=1e-11)
+    single = model.predict(GAPS.astype(np.float32))
+    assert (every.dtype, single.dtype) == (np.float64, np.float32)
+    assert_allclose(single, every, rtol=0, atol=1e-3)
+    assert model.gate_proba(GAPS.astype(np.float32)).dtype == np.float32
 
 
 @PRECISIONS

@@ -241,12 +241,13 @@ def device_of(name: Any) -> torch.device:
 
 
 def reader(fitted: FittedNetwork, router: Any, device: torch.device) -> TorchNetwork:
-    """Who reads a fitted network on a device, in single precision."""
+    """Who reads a fitted network on a device: in double precision on the processor, in single precision elsewhere."""
     a = fitted.architecture
     if fitted.k < a.n_experts and router == "soft":
         router = "topk"  # pruned
     records = router_records(router, fitted.k, None)
     network = Network(a, fitted.encoding.encoder.edges, *records)
+    network = network.to(torch.float64 if device.type == "cpu" else torch.float32)
     network.load_state_dict({name: torch.as_tensor(value) for name, value in fitted.arrays.items()})
     network.choose(fitted.k)
     return TorchNetwork(network.to(device).eval())

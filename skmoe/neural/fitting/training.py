@@ -186,7 +186,7 @@ class Training:
             with self._precision():
                 loss = objective(self.network, *rows, self.settings, epoch, self.group)
         except ValueError as error:  # a gate that met numbers that are not finite
-            raise _diverged(epoch, number, str(error)) from error
+            raise _diverged(epoch, number, str(error).rstrip(".")) from error
         loss.backward()
         self._average_gradients()
         norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip or math.inf)
