@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from battery import generator  # noqa: E402
 from numpy.testing import assert_allclose  # noqa: E402
+from scipy.special import logsumexp  # noqa: E402
 from sklearn.base import BaseEstimator  # noqa: E402
 from small import CATEGORIES, GAPS, LABELS, MIXED, OUTPUTS, THREE, Y, classifier, regressor  # noqa: E402  # noqa: E402, I001
 
@@ -18,7 +19,9 @@ from skmoe.neural import NoisyTopK, Soft, TopK  # noqa: E402
 from skmoe.neural._estimator import ROUTERS  # noqa: E402
 from skmoe.neural.architecture import Architecture  # noqa: E402
 from skmoe.neural.fitting.records import router_records  # noqa: E402
+from skmoe.neural.forward.gate import chosen  # noqa: E402
 from skmoe.neural.forward.network import NumpyNetwork  # noqa: E402
+from skmoe.neural.forward.rule import Rule  # noqa: E402
 from skmoe.neural.network import Network  # noqa: E402
 from skmoe.neural.raw_columns import read_columns  # noqa: E402
 from skmoe.neural.table import TableEncoder  # noqa: E402
@@ -149,6 +152,23 @@ def test_every_array_is_read(router):
         changed = {**in_numpy._arrays, name: array + np.linspace(-1, 1, array.size).reshape(array.shape)}
         after = NumpyNetwork(in_numpy.architecture, changed).read(TABLE, LINES)
         assert max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)) > 1e-3, name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", [Rule(k=2, renormalize=False), Rule(k=3, score="sigmoid"), Rule(k=1)], ids=str)
+def test_logits_that_are_far_apart(rule, dtype):
+    """Weights that are too small for a number are none, without a warning, and their logarithms are exact."""
+    logits = np.array([[0, -900, -1800], [-2000, -2001, -2002]], dtype)
+    found = chosen(logits, rule)
+    assert_allclose(found.index[:, 0], [0, 0])
+    assert_allclose(found.proba.sum(1), 1, rtol=1e-6)
+    exact = logits.astype(np.float64)
+    log_score = exact if rule.score == "softmax" else np.minimum(exact, 0) - np.log1p(np.exp(-np.abs(exact)))
+    taken = np.take_along_axis(log_score, found.index, axis=1)
+    assert_allclose(found.log_weight(), taken - logsumexp(taken, axis=1, keepdims=True), rtol=1e-6)
+    if rule.renormalize:
+        assert_allclose(found.weight.sum(1), 1, rtol=1e-6)
+    assert {part.dtype for part in (found.weight, found.proba, found.raw)} == {np.dtype(dtype)}
 
 
 def test_categories_take_part():
