@@ -31,6 +31,9 @@ from .watching import Watch
 #: Batches of a table, about, and the smallest and largest that "auto" makes.
 _N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 8, 1024
 
+#: Attributes with which a warm start goes on.
+_KEPT = ("n_features_in_", "feature_names_in_", "classes_", "n_outputs_", "output_names_")
+
 #: Routers that have a name.
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
 
@@ -58,7 +61,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         "capacity_factor": [Interval(Real, 0, None, closed="neither"), None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), slice, None],
         "early_stopping": ["boolean"],
-        "validation": [StrOptions({"stratified", "last"}), HasMethods(["split"])],
+        "validation": [StrOptions({"stratified", "last"}), HasMethods(["split", "get_n_splits"])],  # text can split
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "scoring": [str, callable, None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -70,7 +73,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         "averaging": [Interval(Real, 0, None, closed="left")],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
-        "device": [str, HasMethods(["type"])],
+        "device": [str, HasMethods(["__enter__", "__exit__"])],  # a torch.device is a context
         "precision": [StrOptions({"auto", "float32", "float64", "bfloat16"})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -82,8 +85,12 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     # -- what an estimator adds ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _code(self, y: Any, weight: np.ndarray, classes: Any = None) -> np.ndarray:
+    def _code(self, y: Any, weight: np.ndarray) -> np.ndarray:
         """Responses of training rows, coded; what they are is noted on the estimator."""
+
+    @abstractmethod
+    def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:
+        """Responses of a batch of `partial_fit`, coded; on its first call what they are is noted on the estimator."""
 
     @abstractmethod
     def _coded_as_fitted(self, y: Any) -> np.ndarray:
@@ -187,13 +194,13 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     def _emptied(self) -> Self:
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name == "_network"]:
-            if not (self.warm_start and name in ("classes_",)):
+            if not (self.warm_start and name in _KEPT):
                 delattr(fresh, name)
         return fresh
 
     @with_callbacks
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple, previous: FittedNetwork | None) -> None:
-        given, seen = self._given(X, y, sample_weight)
+        given, seen = self._given(X, y, sample_weight, previous)
         rows, out = self._divided(given, (X, y), seen, validation)
         begun = previous is not None
         encoding = previous.encoding if previous is not None else self._encoding(rows)
@@ -208,7 +215,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         raw = read_columns(self, X, reset=first, categorical_features=self._categorical(first))
         weight = check_weight(sample_weight, raw.numbers)
         check_consistent_length(raw.numbers, y)
-        coded = self._code(y, weight, classes) if first else self._coded_as_fitted(y)
+        coded = self._code_batch(y, weight, classes)
         seen = np.flatnonzero(weight > 0)
         given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
         encoding = self._encoding(given) if first else self._network.encoding
@@ -219,13 +226,14 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         previous = None if first else self._network
         self._train(encoding, settings, given, None, previous, Watch(self, 1, {}), n_before=len(before))
         self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
-        self.n_iter_ = len(self.history_)
+        self.n_iter_ = self.best_epoch_ = len(self.history_)
 
-    def _given(self, X: Any, y: Any, sample_weight: Any) -> tuple[Given, np.ndarray]:
+    def _given(self, X: Any, y: Any, sample_weight: Any, previous: FittedNetwork | None) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        raw = read_columns(self, X, reset=True, categorical_features=self._categorical(True))
+        categorical = self.categorical_features if previous is None else previous.encoding.encoder.is_categorical
+        raw = read_columns(self, X, reset=previous is None, categorical_features=categorical)
         check_consistent_length(raw.numbers, y)
         weight = check_weight(sample_weight, raw.numbers)
         coded = self._code(y, weight)
@@ -239,7 +247,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         self, given: Given, passed: tuple[Any, Any], seen: np.ndarray, validation: tuple
     ) -> tuple[Given, Validation | None]:
         """Rows that train, and those that validate."""
-        if validation[0] is not None:
+        if any(part is not None for part in validation):
             return given, self._brought(given.raw.is_categorical, *validation)
         if not self.early_stopping:
             return given, None
@@ -256,6 +264,11 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
                 "X_val was passed, but early_stopping=False validates nothing. Leave X_val out, or set "
                 "early_stopping=True."
             )
+        if X is None or y is None:
+            raise ValueError(
+                "Rows to validate by have an X and a y, but only one of X_val and y_val, or their weights alone, were "
+                "passed. Pass X_val and y_val together, or neither."
+            )
         raw = read_columns(self, X, reset=False, categorical_features=categorical)
         check_consistent_length(raw.numbers, y)
         weight, coded = check_weight(sample_weight, raw.numbers), self._coded_as_fitted(y)
@@ -265,7 +278,11 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
     # -- what is trained -----------------------------------------------------------------------------------------------
 
     def _encoding(self, rows: Given) -> Encoding:
-        lines = None if self.init is None else self._carried().units
+        lines = None
+        if self.init is not None:
+            mixture = self._carried()
+            mixture.check_rows(rows.raw, rows.coded.shape[1:])
+            lines = mixture.units
         encoder = TableEncoder.learned(rows.raw, rows.weight, self.n_bins)
         return Encoding(encoder, lines, *self._units(rows.coded, rows.weight))
 
@@ -300,7 +317,9 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         """Experts of a row, and experts."""
         n_experts = self.n_experts if self.init is None else self._carried().n_experts
         named = {"switch": 1, "gshard": 2, "soft": n_experts}
-        own = named.get(self.router) if isinstance(self.router, str) else getattr(self.router, "k", None)
+        computed = {"1": 1, "1 or 2": 2, "all": n_experts}
+        record = getattr(self.router, "k", computed.get(getattr(self.router, "computes", "")))
+        own = named.get(self.router) if isinstance(self.router, str) else record
         k = self.top_k if own is None else own
         if k > n_experts:
             name = f"top_k={self.top_k}" if k == self.top_k else f"router={self.router!r}"
@@ -324,6 +343,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         torch_side = on_torch(self)
         precision = self._precision(torch_side)
         dtype = np.float64 if precision == "float64" else np.float32
+        watch.network = lambda reader, k: reader.fitted(encoding, k)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
         score = None
         if out is not None and self.scoring is not None:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..model import FittedMixture
 from ..rows.design import Design, Standardizer
 from ..tree import Nested, Shape
+from .raw_columns import RawColumns
 
 
 class LinearExperts(NamedTuple):
@@ -48,6 +49,28 @@ class CarriedMixture(NamedTuple):
     @property
     def n_experts(self) -> int:
         return len(self.experts.weight)
+
+    def check_rows(self, raw: RawColumns, outputs: tuple[int, ...]) -> None:
+        """ValueError where rows are not of the columns of the mixture, or responses not of its outputs.
+
+        ``outputs`` is (n_outputs,), or () of classes.
+        """
+        n_features = len(self.units.center)
+        if raw.is_categorical.any():
+            raise ValueError(
+                f"init is a mixture of columns of numbers, but {np.count_nonzero(raw.is_categorical)} columns of X are "
+                "categories. Encode them first, for both estimators, or leave init out."
+            )
+        if raw.numbers.shape[1] != n_features:
+            raise ValueError(
+                f"init is a mixture of {n_features} features, but X has {raw.numbers.shape[1]} features. Fit it to the "
+                "same columns."
+            )
+        n_outputs = self.experts.bias.shape[1]
+        if outputs not in ((), (n_outputs,)):
+            raise ValueError(
+                f"init is a mixture for {n_outputs} outputs, but y has {outputs[0]} outputs. Fit it to the same ones."
+            )
 
 
 def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixture:

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 
 from .._labels import class_weighted, codes_of, plain
-from .._validation import check_labels
+from .._validation import check_labels, shown
 from ._estimator import SparseMixture
 from .carried import CarriedMixture, carried
 
@@ -251,19 +251,43 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
 
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
-    def _code(self, y: Any, weight: np.ndarray, classes: Any = None) -> np.ndarray:
+    def _code(self, y: Any, weight: np.ndarray) -> np.ndarray:
         y = _check_y(check_labels(y))
         check_classification_targets(y)
-        if classes is not None:
-            self.classes_ = np.unique(check_labels(classes))
-        elif not (self.warm_start and hasattr(self, "_network")):
+        if not hasattr(self, "classes_"):  # a warm start goes on with those of the fit before
             self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) < 2:
             raise ValueError(
                 f"SparseMoEClassifier needs at least 2 classes, but y holds one class ({plain(self.classes_[0])!r})"
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
-        return np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1).astype(np.int64)
+        # Rows of weight 0 may hold whatever they like: they are not there.
+        return codes_of(np.where(weight > 0, y, self.classes_[0]), self.classes_).astype(np.int64)
+
+    def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
+                "class_weight as a dict, or pass sample_weight."
+            )
+        known = self.classes_ if hasattr(self, "_network") else None
+        if classes is not None:
+            classes = np.unique(check_labels(classes))
+        elif known is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit, because a batch may lack some: give all "
+                "labels that will ever come, such as np.unique(y) of all rows."
+            )
+        if known is not None and classes is not None and not np.array_equal(classes, known):
+            raise ValueError(
+                f"classes holds {shown(classes)}, but those of the first call are {shown(known)}. Leave classes out "
+                "(weights are passed by name, sample_weight=...), or begin anew with a clone of this estimator."
+            )
+        if known is None:
+            if len(classes) < 2:
+                raise ValueError(f"partial_fit needs at least 2 classes, but classes holds 1: {shown(classes)}.")
+            self.classes_ = classes
+        return self._code(y, weight)
 
     def _coded_as_fitted(self, y: Any) -> np.ndarray:
         return codes_of(check_labels(y), self.classes_).astype(np.int64)

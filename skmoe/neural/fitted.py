@@ -46,7 +46,9 @@ class Encoding:
     def inputs(self, raw: RawColumns, dtype: Any) -> tuple[Table, np.ndarray | None]:
         """The table of some rows, and the columns that a carried mixture sees."""
         table = self.encoder.encoded(raw, dtype)
-        return table, None if self.lines is None else self.lines.apply(raw.numbers.astype(np.float64)).astype(dtype)
+        if self.lines is None:
+            return table, None
+        return table, replace(self.encoder, units=self.lines).standardized(raw).astype(dtype)
 
     def rows(self, raw: RawColumns, coded: np.ndarray, weight: np.ndarray, dtype: Any) -> Encoded:
         """Rows to train on: ``coded`` are numbers of classes (n_rows,), or responses (n_rows, n_outputs)."""

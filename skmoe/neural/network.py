@@ -166,7 +166,7 @@ class Network(nn.Module):
         self.numbers = _number_embedding(a, edges)
         self.categories = CategoryEmbedding(a.n_codes, a.d_embedding) if a.n_codes else None
         self.members = nn.Parameter(torch.ones(a.n_members, a.n_embedded))
-        self.stem = nn.Linear(a.n_embedded, a.width)
+        self.stem = nn.utils.skip_init(nn.Linear, a.n_embedded, a.width)  # drawn below, not from torch's own source
         self.blocks: Any = nn.ModuleList(
             Block(MoELayer(a.width, n_experts=a.n_experts, router=router, **shared)) for _ in range(a.n_blocks - 1)
         )

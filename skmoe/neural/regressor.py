@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length
 
 from .._distributional import Distributional
-from .._validation import check_numbers, check_responses
+from .._validation import check_numbers, check_responses, kind_of
 from ..outputs import output_names
 from ..predictive import MixtureDistribution
 from ..rows.design import Standardizer
@@ -257,13 +257,18 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
 
     # -- what the shell asks for ---------------------------------------------------------------------------------------
 
-    def _code(self, y: Any, weight: np.ndarray, classes: Any = None) -> np.ndarray:
+    def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:
         if classes is not None:
             raise ValueError(
                 "classes, the third argument of partial_fit, has no meaning for SparseMoERegressor, which predicts "
-                "numbers. Leave it out, and pass weights by name, sample_weight=...; for labels use "
-                "SparseMoEClassifier."
+                f"numbers: got {kind_of(classes)}. Leave it out, and pass weights by name, sample_weight=...; for "
+                "labels use SparseMoEClassifier."
             )
+        return self._code(y, weight)
+
+    def _code(self, y: Any, weight: np.ndarray) -> np.ndarray:
+        if hasattr(self, "n_outputs_"):  # of the fit before, or of the first batch
+            return self._coded_as_fitted(y)
         coded = check_numbers(y)
         coded = coded.reshape(len(coded), -1)
         self.n_outputs_ = coded.shape[1]

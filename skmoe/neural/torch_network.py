@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .fitted import Encoding, FittedNetwork
 from .forward.network import Gated, Read
 from .network import Inputs, Network
 from .table import Table
@@ -39,14 +41,19 @@ class TorchNetwork:
         """What the head says of rows."""
         self.network.eval()
         parts = [self._read(rows) for rows in self._blocks(table, lines)]
-        return Read(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        return Read(*_joined(parts, table))
 
     @torch.no_grad()
     def gated(self, table: Table, block: int, lines: np.ndarray | None = None) -> Gated:
         """What the gate of a block says of rows; the head is the last."""
         self.network.eval()
         parts = [self._gated(rows, block) for rows in self._blocks(table, lines)]
-        return Gated(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+        return Gated(*_joined(parts, table))
+
+    def fitted(self, encoding: Encoding, k: int) -> FittedNetwork:
+        """The network as it is now, as arrays."""
+        architecture = replace(self.architecture, rules=self.network.rules)
+        return FittedNetwork(encoding, architecture, arrays_of(self.network.state_dict()), k)
 
     def _blocks(self, table: Table, lines: np.ndarray | None) -> list[Inputs]:
         rows = inputs(table, lines, self.network.members)
@@ -66,6 +73,11 @@ class TorchNetwork:
         weights = weights / weights.sum(-1, keepdim=True)
         by_member = (-1, self.architecture.n_members)
         return _array(routing.probs.unflatten(0, by_member)), _array(weights.unflatten(0, by_member))
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]], table: Table) -> Iterator[np.ndarray]:
+    """What was read of the blocks of a table, in its precision."""
+    return (np.concatenate(values).astype(table.numbers.dtype, copy=False) for values in zip(*parts, strict=True))
 
 
 def arrays_of(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, estimator: Any, n_epochs: int, data: dict[str, Any]) -> None:
         self._estimator, self._n_epochs, self._data = estimator, n_epochs, data
         self.history: list[dict[str, Any]] = []
-        self.network: Callable[[Any], FittedNetwork] | None = None
+        self.network: Callable[[Any, int], FittedNetwork] | None = None
         self._fit = None
         if getattr(estimator, "_skl_callbacks", []):
             self._fit = estimator._init_callback_context(max_subtasks=n_epochs)
@@ -48,15 +48,17 @@ class Watch:
             return False
         task = self._fit.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(estimator=self._estimator, **self._told)
-        attributes = self._attributes(reader)
         return bool(
             task.call_on_fit_task_end(
-                estimator=self._estimator, reconstruction_attributes=lambda: attributes, **self._told
+                estimator=self._estimator,
+                reconstruction_attributes=lambda: self._attributes(reader, told["k"]),
+                **self._told,
             )
         )
 
-    def _attributes(self, reader: Any) -> dict[str, Any]:
-        return {} if self.network is None else {"_network": self.network(reader)}
+    def _attributes(self, reader: Any, k: int) -> dict[str, Any]:
+        """What makes the estimator one that predicts with the network as it is now."""
+        return {} if self.network is None else {"_network": self.network(reader, k)}
 
     def finish(self) -> None:
         """The fit has ended, and the estimator is fitted."""

@@ -133,7 +133,7 @@ def train(
         Told of every epoch, and asked whether to stop.
     """
     group = processes()
-    with torch.enable_grad():  # whatever the caller had switched off
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller had switched off
         network, generator = plan.network(group)
         half = plan.precision == "bfloat16"
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
@@ -156,7 +156,13 @@ def _begin(training: Training, begin: Beginning) -> int | None:
     """Experts of a row in the state that training begins with, None where it was drawn by lot."""
     network = training.network
     if begin.arrays is not None:
-        network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+        try:
+            network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+        except RuntimeError as error:  # of the same architecture: it is the gates that have other parameters
+            raise ValueError(
+                "router was changed since the last fit to one whose gates have other parameters. Set it back, or fit "
+                "anew with warm_start=False."
+            ) from error
         if begin.moments is not None:
             _set_moments(training, begin.moments)
         return training.settings.k
@@ -228,12 +234,13 @@ def device_of(name: Any) -> torch.device:
 
 
 def reader(fitted: FittedNetwork, router: Any, device: torch.device) -> TorchNetwork:
-    """Who reads a fitted network on a device, in single precision."""
+    """Who reads a fitted network on a device: in double precision on the processor, in single precision elsewhere."""
     a = fitted.architecture
     if fitted.k < a.n_experts and router == "soft":
         router = "topk"  # pruned
     records = router_records(router, fitted.k, None)
     network = Network(a, fitted.encoding.encoder.edges, *records)
+    network = network.to(torch.float64 if device.type == "cpu" else torch.float32)
     network.load_state_dict({name: torch.as_tensor(value) for name, value in fitted.arrays.items()})
     network.choose(fitted.k)
     return TorchNetwork(network.to(device).eval())

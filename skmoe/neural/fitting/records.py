@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
+from ..routers.expert_choice import ExpertChoice
 from ..routers.gshard import GShard
+from ..routers.multi_task import MultiTask
 from ..routers.noisy_topk import NoisyTopK
-from ..routers.protocol import Router
+from ..routers.protocol import Router, check_router
 from ..routers.soft import Soft
 from ..routers.switch import Switch
 from ..routers.topk import TopK
@@ -26,6 +28,13 @@ _NAMED: dict[str, Callable[[int, float | None], Router]] = {
 def router_records(router: Any, k: int, capacity_factor: float | None) -> tuple[Router, Router]:
     """The routers of the blocks and of the head, in which every row must get its experts: nothing is dropped there."""
     record = _NAMED[router](k, capacity_factor) if isinstance(router, str) else router
+    check_router("router", record)
+    if isinstance(record, ExpertChoice | MultiTask):
+        reason = "has a gate for every task" if isinstance(record, MultiTask) else "may leave a row without an expert"
+        raise ValueError(
+            f"router={record!r} {reason}, and an estimator predicts every row by experts of its own. Use a router of "
+            "rows alone, such as TopK or Soft."
+        )
     names = {field.name for field in fields(record)}
     head = replace(record, capacity_factor=None) if "capacity_factor" in names else record
     return record, head

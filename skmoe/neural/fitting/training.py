@@ -126,6 +126,8 @@ class Training:
                 if last or (found is not None and (best.score is None or found > best.score)):
                     best = Kept(self._state(), self.settings.k, epoch, found)
             stop = watch({**told, "validation_score": found})
+            if stop and found is not None and best.score is None:  # in the soft start
+                best = Kept(self._state(copied=True), self.settings.k, epoch, found)
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
                 break
@@ -189,7 +191,7 @@ class Training:
             with self._precision():
                 loss = objective(self.network, *rows, self.settings, epoch, self.group)
         except ValueError as error:  # a gate that met numbers that are not finite
-            raise _diverged(epoch, number, str(error)) from error
+            raise _diverged(epoch, number, str(error).rstrip(".")) from error
         loss.backward()
         self._average_gradients()
         norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip or math.inf)

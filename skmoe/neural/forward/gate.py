@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from .rule import Rule
 
@@ -52,14 +52,12 @@ def chosen(logits: np.ndarray, rule: Rule, balance_bias: np.ndarray | None = Non
     array([[0, 2]])
     """
     logits = logits / rule.temperature if rule.temperature != 1 else logits
-    soft = rule.score == "softmax"
-    score = softmax(logits, axis=1) if soft else expit(logits)
-    proba = score if soft else score / score.sum(axis=1, keepdims=True)
+    log_score = logits if rule.score == "softmax" else log_expit(logits)  # of a softmax but for a constant a row
+    proba = softmax(log_score, axis=1)
+    score = proba if rule.score == "softmax" else expit(logits)
     index = _largest(score if balance_bias is None else score + balance_bias, rule.k)
-    weight = np.take_along_axis(score, index, axis=1)
-    raw = np.take_along_axis(logits, index, axis=1) if soft and rule.renormalize else np.log(weight)
-    if rule.renormalize:
-        weight = softmax(raw, axis=1) if soft else weight / weight.sum(axis=1, keepdims=True)
+    raw = np.take_along_axis(log_score, index, axis=1)
+    weight = softmax(raw, axis=1) if rule.renormalize else np.take_along_axis(score, index, axis=1)
     return Chosen(index, weight * rule.scale if rule.scale != 1 else weight, proba, raw)
 
 

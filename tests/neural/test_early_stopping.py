@@ -1,0 +1,212 @@
+"""Which rows are held out, what scores them, and which epoch is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+
+from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
+from sklearn.metrics import log_loss, make_scorer, mean_pinball_loss, roc_auc_score  # noqa: E402
+from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
+from small import GAPS, KINDS, LABELS, OUTPUTS, THREE, X, Y, assert_same_answers, classifier, regressor  # noqa: E402
+
+from skmoe.neural.holding_out import groups_by_size, held_out  # noqa: E402
+
+LAST = np.arange(len(Y)) >= len(Y) - round(0.15 * len(Y))
+KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+# -- which rows --------------------------------------------------------------------------------------------------------
+
+
+def divided(strata, how="stratified", fraction=0.15, seed=0, X=None, y=None):
+    train, test = held_out(np.asarray(strata), how, fraction, np.random.RandomState(seed), X, y)
+    assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(len(strata)))
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(test) > 0).all()
+    return train, test
+
+
+def test_of_every_group_the_same_share_is_held_out():
+    strata = np.repeat([0, 1, 2], [200, 60, 4])
+    _, test = divided(strata, fraction=0.25)
+    assert_array_equal(np.bincount(strata[test]), [50, 15, 1])
+    assert (divided(strata, fraction=0.25, seed=1)[1] != test).any()
+    assert_array_equal(divided(strata, fraction=0.25)[1], test)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+def test_a_rare_group_has_rows_on_both_sides(fraction):
+    strata = np.repeat([0, 1, 2], [100, 2, 1])
+    train, test = divided(strata, fraction=fraction)
+    assert {0, 1, 2} == set(strata[train])
+    assert {0, 1} == set(strata[test])
+
+
+def test_the_last_rows_are_held_out_in_their_order():
+    assert_array_equal(divided(np.zeros(10), "last", 0.3)[1], [7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    "splitter", [KFold(4), TimeSeriesSplit(3, test_size=8), ShuffleSplit(random_state=0), PredefinedSplit([-1, 0] * 20)]
+)
+def test_of_a_splitter_the_first_test_rows_are_held_out(splitter):
+    X = np.zeros((40, 2))
+    train, test = divided(np.zeros(40), splitter, X=X, y=np.zeros(40))
+    assert_array_equal(test, np.sort(next(iter(splitter.split(X)))[1]))
+    assert len(train) + len(test) == 40
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "how", "fraction"), [(1, "stratified", 0.5), (1, "last", 0.9), (3, "last", 0.1), (3, "last", 0.9)]
+)
+def test_rows_are_needed_on_both_sides(n_rows, how, fraction):
+    with pytest.raises(ValueError, match=rf"n_samples={n_rows} leaves \d rows to train on and \d to validate by"):
+        divided(np.zeros(n_rows), how, fraction)
+
+
+def test_numbers_are_grouped_by_size():
+    y = np.random.default_rng(0).standard_normal(1000)
+    groups = groups_by_size(y)
+    assert_array_equal(np.bincount(groups), np.full(10, 100))
+    assert (np.diff(groups[np.argsort(y)]) >= 0).all()
+    assert_array_equal(groups_by_size(y[:9]), np.zeros(9))
+    tied = groups_by_size(np.repeat([0.0, 1.0], [900, 100]))
+    assert len(set(tied[:900])) == len(set(tied[900:])) == 1
+
+
+# -- the same as rows of one's own -------------------------------------------------------------------------------------
+
+
+@KIND
+@pytest.mark.parametrize("how", ["last", PredefinedSplit(np.where(LAST, 0, -1)), TimeSeriesSplit(2, test_size=9)])
+def test_rows_held_out_are_as_rows_that_are_passed(kind, how):
+    make, y = KINDS[kind]
+    out = LAST if not isinstance(how, TimeSeriesSplit) else (np.arange(len(y)) >= 102) & (np.arange(len(y)) < 111)
+    own = make(validation=how).fit(GAPS, y)
+    passed = make().fit(GAPS[~out], y[~out], X_val=GAPS[out], y_val=y[out])
+    assert own.validation_score_ == passed.validation_score_
+    assert_same_answers(own, passed, GAPS)
+
+
+def test_rows_that_validate_do_not_train():
+    spoiled = np.where(LAST, 1e6, Y)
+    settings = {"validation": "last", "max_epochs": 1}
+    clean, dirty = regressor(**settings).fit(X, Y), regressor(**settings).fit(X, spoiled)
+    assert_array_equal(clean.predict(X), dirty.predict(X))
+    assert clean.validation_score_ != dirty.validation_score_
+
+
+def test_weights_of_rows_that_validate():
+    weight = np.arange(LAST.sum()) % 3.0
+    one = regressor(max_epochs=1).fit(X, Y, X_val=X[LAST], y_val=Y[LAST], sample_weight_val=weight)
+    twice = np.repeat(np.flatnonzero(LAST), weight.astype(int))
+    other = regressor(max_epochs=1).fit(X, Y, X_val=X[twice], y_val=Y[twice])
+    assert one.validation_score_ == pytest.approx(other.validation_score_, rel=1e-6)
+
+
+# -- what scores -------------------------------------------------------------------------------------------------------
+
+
+def fit(kind, y, **changed):
+    model = kind(max_epochs=8, learning_rate=0.02, **changed)
+    return model.fit(X[~LAST], y[~LAST], X_val=X[LAST], y_val=y[LAST])
+
+
+def unit_of(model):
+    return np.log(model._network.encoding.unit).sum()
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "scoring", "score"),
+    [
+        (regressor, Y, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
+        (regressor, OUTPUTS, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
+        (regressor, Y, "r2", lambda m, X, y: m.score(X, y)),
+        (regressor, OUTPUTS, "neg_mean_squared_error", lambda m, X, y: -np.square(m.predict(X) - y).mean()),
+        (classifier, THREE, None, lambda m, X, y: m.log_prob(X, y).mean()),
+        (classifier, THREE, "neg_log_loss", lambda m, X, y: -log_loss(y, m.predict_proba(X))),
+        (classifier, THREE, "accuracy", lambda m, X, y: m.score(X, y)),
+        (classifier, LABELS, "roc_auc", lambda m, X, y: roc_auc_score(y == "same", m.predict_proba(X)[:, 1])),
+        (
+            regressor,
+            Y,
+            lambda m, X, y: -mean_pinball_loss(y, m.predict_quantile(X, 0.9), alpha=0.9),
+            lambda m, X, y: -mean_pinball_loss(y, m.predict_quantile(X, 0.9), alpha=0.9),
+        ),
+        (
+            classifier,
+            LABELS,
+            make_scorer(lambda y, p: -np.abs((y == "same") - p).mean(), response_method="predict_proba"),
+            lambda m, X, y: -np.abs((y == "same") - m.predict_proba(X)[:, 1]).mean(),
+        ),
+    ],
+)
+def test_the_best_epoch_is_kept(kind, y, scoring, score):
+    """The network predicts as it did when it scored best, which the rows that validated say themselves."""
+    model = fit(kind, y, scoring=scoring)
+    sparse = [told["validation_score"] for told in model.history_ if told["k"] == 2]
+    every = [told["validation_score"] for told in model.history_]
+    assert model.validation_score_ == max(sparse) == every[model.best_epoch_ - 1]
+    assert model.validation_score_ == pytest.approx(score(model, X[LAST], y[LAST]), abs=1e-3)
+    assert len(set(every)) > 1
+
+
+def test_stopping_changes_no_epoch_before():
+    model = regressor(max_epochs=30, learning_rate=0.05, n_iter_no_change=6, soft_start=0.0).fit(X, Y)
+    assert 1 <= model.best_epoch_ < model.n_iter_ < 30
+    last = regressor(max_epochs=30, learning_rate=0.05, soft_start=0.0, n_iter_no_change=30).fit(X, Y)
+    assert [told["loss"] for told in last.history_][: model.n_iter_] == [told["loss"] for told in model.history_]
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience(patience):
+    model = regressor(max_epochs=40, learning_rate=0.05, n_iter_no_change=patience).fit(X, Y)
+    assert model.n_iter_ == model.best_epoch_ + patience < 40
+    scores = [told["validation_score"] for told in model.history_]
+    assert max(scores[model.best_epoch_ :]) <= model.validation_score_
+
+
+def test_the_soft_start_is_waited_for():
+    """No epoch of it is kept, and patience begins after it."""
+    model = regressor(max_epochs=20, soft_start=0.5, n_iter_no_change=1, learning_rate=0.05).fit(X, Y)
+    assert [told["k"] for told in model.history_[:11]] == [4] * 10 + [2] * 1
+    assert model.best_epoch_ > 10
+
+
+def test_a_score_that_is_not_a_number_is_the_worst():
+    scores = iter([np.nan, 1.0, np.nan, 2.0, np.nan, np.nan])
+    model = regressor(max_epochs=6, soft_start=0.0, scoring=lambda model, X, y: next(scores)).fit(X, Y)
+    assert (model.best_epoch_, model.validation_score_) == (4, 2.0)
+
+
+def test_without_it_the_last_epoch_is_kept():
+    model = regressor(early_stopping=False).fit(X, Y)
+    assert (model.best_epoch_, model.n_iter_, model.validation_score_) == (4, 4, None)
+    assert {told["validation_score"] for told in model.history_} == {None}
+
+
+@KIND
+def test_no_epoch_at_all(kind):
+    make, y = KINDS[kind]
+    model = make(max_epochs=0).fit(GAPS, y)
+    assert (model.best_epoch_, model.n_iter_, model.history_, model.top_k_) == (0, 0, [], 2)
+    assert model.n_parameters_ > 100
+    assert np.isfinite(model.log_prob(GAPS, y)).all()
+    assert_allclose(model.gate_proba(GAPS).sum(1), 1)
+
+
+def test_scores_are_weighted_where_rows_are():
+    seen = []
+
+    def score(model, X, y, sample_weight=None):
+        seen.append(sample_weight)
+        return 0.0
+
+    weight = np.linspace(1, 2, len(Y))
+    regressor(max_epochs=1, validation="last", scoring=score).fit(X, Y, weight)
+    assert_array_equal(seen[-1], weight[LAST])
+    regressor(max_epochs=1, scoring=score).fit(X, Y)
+    assert seen[-1] is None
