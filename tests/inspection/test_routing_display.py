@@ -118,7 +118,7 @@ def test_a_classifier_and_rows_with_gaps(data):
 
 
 def test_responsibilities_are_refused(network, data):
-    with pytest.raises(ValueError, match="SparseMoERegressor has none. Leave y out"):
+    with pytest.raises(ValueError, match=r"SparseMoERegressor has none\. Leave y out"):
         RoutingDisplay.from_estimator(network, *data)
 
 
@@ -138,7 +138,7 @@ def test_a_layer_by_its_probabilities():
 
 
 def test_what_has_no_gate_is_refused(data):
-    with pytest.raises(TypeError, match="SparseMoERegressor or SparseMoEClassifier, .* got LinearRegression"):
+    with pytest.raises(TypeError, match=r"SparseMoERegressor or SparseMoEClassifier, .* got LinearRegression"):
         RoutingDisplay.from_estimator(LinearRegression().fit(*data), data[0])
 
 
