@@ -62,7 +62,7 @@ networks = {
 best = max(networks, key=lambda kind: networks[kind][0].validation_score_)
 print("embedding   validation score   best epoch   seconds")
 for kind, (model, seconds) in networks.items():
-    print(f"{kind:12s}{model.validation_score_:16.4f}{model.best_epoch_:13d}{seconds:10.1f}")
+    print(f"{kind:12s}{model.validation_score_:16.5f}{model.best_epoch_:13d}{seconds:10.1f}")
 
 # %%
 # Beside others
@@ -86,19 +86,31 @@ for name, (model, seconds) in models.items():
     print(f"{name:22s}{average_precision_score(y_test, risk):17.3f}{y_test[first].mean():27.2f}{seconds:10.1f}")
 
 # %%
+# The mixture of logistic regressions wins, in a tenth of the time. Fraud here is a matter of large amounts, and of
+# amounts beside those of the customer, and frauds are few: planes say it with few parameters, where a network has to
+# find it with many. Among networks, experts rank better than one perceptron of their size, and about as well as
+# gradient boosting. So for rare events begin with `MoEClassifier`, and see whether a network adds to it.
+#
 # Who sees which kind of fraud?
 # -----------------------------
-# The report is of the head, whose experts answer with probabilities. Below it is the mean weight that its gate gives to
-# every expert, for payments of each kind.
+# Members route rows each in its own way, and their mean says little. So a network of one member and four experts is
+# asked. The report is of its head, whose experts answer with probabilities; below it is the mean weight that the gate
+# of the head gives to every expert, for payments of each kind.
 
-network = models["SparseMoEClassifier"][0]
+ALONE = {**SMALL, "n_members": 1, "n_experts": 4}
+alone, _ = fitted(SparseMoEClassifier(embedding=best, **ALONE, **TRAINING))
+gate = alone.gate_proba(X_test)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", CollapseWarning)
-    print(f"\n{network.routing_report(X_test)}")
+    print(f"\n{alone.routing_report(X_test)}")
 
 KINDS = {"genuine": 0, "amounts above 220": 1, "compromised terminals": 2, "stolen cards": 3}
-gate = network.gate_proba(X_test)
-print(f"\n{'expert':24s}payments" + "".join(f"{k:6d}" for k in range(network.n_experts_)))
+print(f"\n{'expert':24s}payments" + "".join(f"{k:6d}" for k in range(alone.n_experts_)))
 for name, kind in KINDS.items():
     of_kind = payments.scenario[test] == kind
     print(f"{name:24s}{of_kind.sum():8,}" + "".join(f"{share:6.2f}" for share in gate[of_kind].mean(axis=0)))
+
+# %%
+# Genuine payments use all experts alike, which is what the balance loss asks for. Two kinds of fraud meet in one
+# expert: those that show in the amount. Compromised terminals, which show in the risk of the terminal, are spread:
+# nobody told the gate that kinds of fraud are to be divided.
