@@ -88,8 +88,9 @@ for name, (model, seconds) in models.items():
 # %%
 # The mixture of logistic regressions wins, in a tenth of the time. Fraud here is a matter of large amounts, and of
 # amounts beside those of the customer, and frauds are few: planes say it with few parameters, where a network has to
-# find it with many. Among networks, experts rank better than one perceptron of their size, and about as well as
-# gradient boosting. So for rare events begin with `MoEClassifier`, and see whether a network adds to it.
+# find it with many. On payments of two other seeds the mixture reached an average precision of 0.68 and 0.72, boosting
+# 0.62 and 0.67, the network of experts 0.60 and 0.52, and a single expert 0.60 and 0.52: experts gain nothing there,
+# and boosting is better. So for rare events begin with `MoEClassifier`, and see whether a network adds to it.
 #
 # Who sees which kind of fraud?
 # -----------------------------
