@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
-from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils import Tags, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -29,7 +29,7 @@ from .torch_side import on_torch
 from .watching import Watch
 
 #: Batches of a table, about, and the smallest and largest that "auto" makes.
-_N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 32, 1024
+_N_BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH = 64, 16, 1024
 
 #: Routers that have a name.
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
@@ -67,6 +67,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         "init": [HasMethods(["fit", "predict"]), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "averaging": [Interval(Real, 0, None, closed="left")],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
         "device": [str, HasMethods(["type"])],
@@ -211,7 +212,9 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         seen = np.flatnonzero(weight > 0)
         given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
         encoding = self._encoding(given) if first else self._network.encoding
-        settings = replace(self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None)
+        settings = replace(
+            self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None, averaging=0.0
+        )
         before = [] if first else self.history_
         previous = None if first else self._network
         self._train(encoding, settings, given, None, previous, Watch(self, 1, {}), n_before=len(before))
@@ -240,7 +243,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
             return given, self._brought(given.raw.is_categorical, *validation)
         if not self.early_stopping:
             return given, None
-        X, y = (_safe_indexing(part, seen) for part in passed)
+        X, y = (_safe_indexing(part, seen) for part in indexable(*passed))
         how, rng = (self.validation, self.validation_fraction), check_random_state(self.random_state)
         train, test = held_out(self._strata(given.coded), *how, rng, X, given.coded)
         self._check_validation(given.coded[test])
@@ -282,6 +285,7 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
             z_loss=self.z_loss,
             mean_weight=getattr(self, "mean_weight", 0.0),
             patience=self.n_iter_no_change if self.early_stopping else None,
+            averaging=self.averaging,
         )
 
     def _batch_size(self, n_rows: int) -> int:

@@ -94,7 +94,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     max_epochs : int, default=60
         Epochs, at most; the learning rate falls to 0 along them. 0 leaves the network as it starts.
     batch_size : int, "auto" or None, default="auto"
-        Rows of a step. ``"auto"`` makes about 64 steps an epoch of 32 to 1024 rows; None takes all rows at once.
+        Rows of a step. ``"auto"`` makes about 64 steps an epoch of 16 to 1024 rows; None takes all rows at once.
     init : MoERegressor or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
         nothing at first, so that predictions before the first epoch are those of the mixture.
@@ -102,6 +102,9 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4
         Of AdamW.
+    averaging : float >= 0, default=2.0
+        Epochs over which parameters are averaged along the way, by a moving average: what is validated, kept and
+        predicts. It steadies training where rows are few or events rare; 0 takes the last parameters.
     gradient_clip : float > 0 or None, default=1.0
         Largest norm of a gradient; larger ones are shortened.
     warm_start : bool, default=False
@@ -206,6 +209,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         init: Any = None,
         learning_rate: float = 2e-3,
         weight_decay: float = 3e-4,
+        averaging: float = 2.0,
         gradient_clip: float | None = 1.0,
         warm_start: bool = False,
         mean_weight: float = 10.0,
@@ -242,6 +246,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         self.init = init
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.averaging = averaging
         self.gradient_clip = gradient_clip
         self.warm_start = warm_start
         self.mean_weight = mean_weight

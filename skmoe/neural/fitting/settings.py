@@ -33,6 +33,8 @@ class Settings:
         Weight of the squared error of the mean, beside the log density.
     patience : int or None
         Epochs without a better validation score before training stops; None where nothing is validated.
+    averaging : float
+        Epochs over which parameters are averaged; 0 takes the last ones.
     annealed : bool
         Whether the learning rate falls to 0 along half a cosine; else it stays.
     """
@@ -50,6 +52,7 @@ class Settings:
     z_loss: float
     mean_weight: float = 0.0
     patience: int | None = None
+    averaging: float = 0.0
     annealed: bool = True
 
     @property

@@ -14,6 +14,7 @@ from torch.distributed import ProcessGroup
 
 from ..collectives import all_sum
 from ..network import Inputs, Network
+from .averaging import MovingAverage
 from .objective import objective
 from .settings import Settings
 
@@ -88,6 +89,10 @@ class Training:
             fused=device in ("cpu", "cuda"),
         )
         self._parameters = list(network.parameters())
+        self._n_batches = max(1, round(len(rows.weight) / settings.batch_size))
+        self._average = None
+        if settings.averaging:
+            self._average = MovingAverage(self._parameters, settings.averaging * self._n_batches)
 
     # -- epochs --------------------------------------------------------------------------------------------------------
 
@@ -114,10 +119,13 @@ class Training:
         best = self._start(score, start)
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
-            found = None if score is None else self._validated(score)
             sparse = epoch > self.settings.n_soft
-            if found is None or (sparse and (best.score is None or found > best.score)):
-                best = Kept(self._state(copied=found is not None), self.settings.k_of(epoch), epoch, found)
+            with nullcontext() if self._average is None else self._average.in_place():
+                found = None if score is None else self._validated(score)
+                if (found is None and epoch == self.settings.n_epochs) or (
+                    found is not None and sparse and (best.score is None or found > best.score)
+                ):
+                    best = Kept(self._state(), self.settings.k_of(epoch), epoch, found)
             stop = watch({**told, "validation_score": found})
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
@@ -128,7 +136,7 @@ class Training:
         """The state before the first epoch."""
         k = self.settings.k if start is None else start
         found = None if score is None or start is None else self._validated(score, k)
-        return Kept(self._state(copied=True), k, 0, found)
+        return Kept(self._state(), k, 0, found)
 
     def _validated(self, score: Callable[[], float], k: int | None = None) -> float:
         """Score of the network as it predicts: sparse."""
@@ -137,9 +145,8 @@ class Training:
         found = score()
         return found if math.isfinite(found) else -math.inf
 
-    def _state(self, *, copied: bool) -> State:
-        state = self.network.state_dict()
-        return {name: value.clone() if copied else value for name, value in state.items()}
+    def _state(self) -> State:
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def epoch(self, number: int) -> dict[str, Any]:
         """One pass over the rows, in an order that is drawn; what there is to tell of it."""
@@ -162,8 +169,7 @@ class Training:
 
     def _batches(self) -> Iterator[Tensor]:
         """Numbers of the rows of each batch, as even in size as can be."""
-        n_rows = len(self.rows.weight)
-        n_batches = max(1, round(n_rows / self.settings.batch_size))
+        n_rows, n_batches = len(self.rows.weight), self._n_batches
         # A full batch is taken in the order of the table.
         order = torch.arange(n_rows) if n_batches == 1 else torch.randperm(n_rows, generator=self.generator)
         yield from order.to(self.rows.weight.device).tensor_split(n_batches)
@@ -193,6 +199,8 @@ class Training:
             raise _diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
         self.optimizer.step()
         self.network.update()
+        if self._average is not None:
+            self._average.follow()
         return value
 
     def _precision(self) -> Any:
