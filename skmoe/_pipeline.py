@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -12,15 +12,26 @@ from sklearn.utils.validation import check_is_fitted
 from ._estimator import MixtureOfExperts
 
 
-class Inside(NamedTuple):
+@runtime_checkable
+class Gated(Protocol):
+    """An estimator with a gate: trained by EM, or on torch, which is not loaded to find out."""
+
+    def gate_proba(self, X: Any) -> np.ndarray:
+        """Probability of each expert given x, (n_rows, n_experts)."""
+
+
+Model = TypeVar("Model")
+
+
+class Inside(NamedTuple, Generic[Model]):
     """A fitted mixture of experts, rows as it sees them, and the names of its columns."""
 
-    model: MixtureOfExperts
+    model: Model
     X: Any
     names: list[str]
 
 
-def inside(estimator: Any, X: Any) -> Inside:
+def inside(estimator: Any, X: Any) -> Inside[MixtureOfExperts]:
     """The fitted mixture in an estimator, with X as it arrives there.
 
     Parameters
@@ -30,8 +41,18 @@ def inside(estimator: Any, X: Any) -> Inside:
     X : array-like or None
         Rows as the estimator sees them; None where only the model is wanted.
     """
+    return _opened(estimator, X, MixtureOfExperts, "MoERegressor or MoEClassifier")
+
+
+def gate_inside(estimator: Any, X: Any) -> Inside[Gated]:
+    """The same for whatever has a gate, `SparseMoERegressor` and `SparseMoEClassifier` included."""
+    return _opened(estimator, X, Gated, "MoERegressor, MoEClassifier, SparseMoERegressor or SparseMoEClassifier")
+
+
+def _opened(estimator: Any, X: Any, kind: Any, named: str) -> Inside[Any]:
+    """The first estimator of a kind, from outside to inside."""
     names: Any = None
-    while not isinstance(estimator, MixtureOfExperts):
+    while not isinstance(estimator, kind):
         if isinstance(estimator, Pipeline):
             before, estimator = estimator[:-1], estimator[-1]
             if len(before):
@@ -45,8 +66,8 @@ def inside(estimator: Any, X: Any) -> Inside:
             if hasattr(estimator, "estimator"):
                 check_is_fitted(estimator)  # a search without best_estimator_
             raise TypeError(
-                f"Expected a fitted MoERegressor or MoEClassifier, a Pipeline that ends in one, or a search over one; "
-                f"got {type(estimator).__name__}."
+                f"Expected a fitted {named}, a Pipeline that ends in one, or a search over one; got "
+                f"{type(estimator).__name__}."
             )
     check_is_fitted(estimator)
     if hasattr(estimator, "feature_names_in_"):

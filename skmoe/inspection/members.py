@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
-from .._estimator import MixtureOfExperts
 
-
-def chosen(model: MixtureOfExperts, member: int | None) -> MixtureOfExperts:
+def chosen(model: Any, member: int | None) -> Any:
     """One fit of an average (``combine_inits="average"``), best objective first; with None the average as a whole.
 
     Examples
@@ -29,7 +28,7 @@ def chosen(model: MixtureOfExperts, member: int | None) -> MixtureOfExperts:
     return fits[int(member)]
 
 
-def told(model: MixtureOfExperts, member: int | None) -> str:
+def told(model: Any, member: int | None) -> str:
     """Which fit of an average is shown, in words; empty where there is only one, or all are shown.
 
     Examples

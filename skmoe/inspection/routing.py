@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .._pipeline import inside
+from .._pipeline import gate_inside
 from ..routing import RoutingReport, routing_report, row_entropy
 from .canvas import legend_above, pair
 from .members import chosen, told
@@ -85,12 +85,14 @@ class RoutingDisplay:
 
         Parameters
         ----------
-        estimator : MoERegressor, MoEClassifier, or a Pipeline or search around one
-            Fitted.
+        estimator : MoERegressor, MoEClassifier, SparseMoERegressor, SparseMoEClassifier, or an estimator around one
+            Fitted; around it a Pipeline or a search. Of several blocks the gate of the head is shown; for others pass
+            ``gate_proba(X, block)`` to `from_proba`, and of a layer ``routing.probs``.
         X : array-like, sparse matrix or RowSource of shape (n_samples, n_features)
             Rows as the estimator takes them.
         y : array-like of shape (n_samples,), default=None
-            With responses the probabilities are the responsibilities, without them those of the gate.
+            With responses the probabilities are the responsibilities, without them those of the gate. The estimators of
+            `skmoe.neural` have no responsibilities.
         sample_weight : array-like of shape (n_samples,), default=None
             Counts of the rows.
         member : int or None, default=0
@@ -107,14 +109,15 @@ class RoutingDisplay:
         ------
         NotFittedError
             Where the estimator is not fitted.
+        ValueError
+            Where there is no such member, or y is given and there are no responsibilities.
         """
-        model, rows, _ = inside(estimator, X)
+        model, rows, _ = gate_inside(estimator, X)
         model, fit = chosen(model, member), told(model, member)
-        proba, of = (
-            (model.gate_proba(rows), "gate") if y is None else (model.responsibilities(rows, y), "responsibilities")
-        )
+        proba, of = (model.gate_proba(rows), "gate") if y is None else (_shared(model, rows, y), "responsibilities")
         of = f"{of},\n{fit}" if fit else of
-        return cls.from_proba(proba, sample_weight=sample_weight, labels=labels(model.tree_), of=of, ax=ax)
+        names = labels(model.tree_) if hasattr(model, "tree_") else None
+        return cls.from_proba(proba, sample_weight=sample_weight, labels=names, of=of, ax=ax)
 
     @classmethod
     def from_proba(
@@ -207,3 +210,13 @@ class RoutingDisplay:
         above = ax.secondary_xaxis("top", functions=(np.exp, lambda n: np.log(np.maximum(n, 1e-9))))
         above.set_xticks(np.unique(np.geomspace(1, len(self.labels), 5).round()))
         above.set_xlabel("experts a row is shared by")
+
+
+def _shared(model: Any, X: Any, y: Any) -> np.ndarray:
+    """Responsibilities of the experts for rows and responses."""
+    if not hasattr(model, "responsibilities"):
+        raise ValueError(
+            f"y asks for responsibilities, and {type(model).__name__} has none. Leave y out to see its gate."
+        )
+    responsibilities: np.ndarray = model.responsibilities(X, y)
+    return responsibilities

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmoe import routing
 from skmoe.inspection import RoutingDisplay
@@ -68,3 +77,72 @@ def test_what_is_no_probability_is_refused():
 
 def test_a_single_expert():
     assert RoutingDisplay.from_proba(np.ones((4, 1))).report.effective_experts == 1.0
+
+
+# The estimators on torch have a gate, so their routing is drawn like that of any mixture.
+
+
+@pytest.fixture(scope="module")
+def network(data):
+    pytest.importorskip("torch", reason="skmoe.neural needs torch")
+    from skmoe.neural import SparseMoERegressor
+
+    return SparseMoERegressor(3, n_members=2, width=16, max_epochs=2, random_state=0).fit(*data)
+
+
+def test_the_gate_of_the_head(network, data):
+    display = RoutingDisplay.from_estimator(network, data[0])
+    assert_allclose(display.report.usage, network.gate_proba(data[0]).mean(axis=0))
+    assert display.labels == ["expert 0", "expert 1", "expert 2"]
+    assert display.of == "gate"
+
+
+def test_in_a_pipeline_and_a_search(network, data):
+    X, y = data
+    for around in (make_pipeline(StandardScaler(), network), GridSearchCV(network, {"balance": [0.1]}, cv=2)):
+        fitted = clone(around).fit(X, y)
+        inner = fitted[-1] if hasattr(fitted, "steps") else fitted.best_estimator_
+        rows = fitted[0].transform(X) if hasattr(fitted, "steps") else X
+        display = RoutingDisplay.from_estimator(fitted, X)
+        assert_allclose(display.report.usage, inner.gate_proba(rows).mean(axis=0))
+
+
+def test_a_classifier_and_rows_with_gaps(data):
+    pytest.importorskip("torch", reason="skmoe.neural needs torch")
+    from skmoe.neural import SparseMoEClassifier
+
+    X, y = data[0].copy(), data[1] > np.median(data[1])
+    X[::7, 1] = np.nan
+    model = SparseMoEClassifier(2, n_members=1, width=16, max_epochs=1, random_state=0).fit(X, y)
+    assert RoutingDisplay.from_estimator(model, X).report.usage.sum() == pytest.approx(1.0)
+
+
+def test_responsibilities_are_refused(network, data):
+    with pytest.raises(ValueError, match=r"SparseMoERegressor has none\. Leave y out"):
+        RoutingDisplay.from_estimator(network, *data)
+
+
+def test_an_unfitted_one_is_refused(network, data):
+    with pytest.raises(NotFittedError):
+        RoutingDisplay.from_estimator(clone(network), data[0])
+
+
+def test_a_layer_by_its_probabilities():
+    torch = pytest.importorskip("torch", reason="skmoe.neural needs torch")
+    from skmoe.neural import MoELayer
+
+    layer = MoELayer(2, n_experts=4).eval()
+    layer(torch.randn(20, 2))
+    proba = layer.routing.probs.detach()
+    assert_allclose(RoutingDisplay.from_proba(proba).report.usage, proba.double().mean(0), rtol=1e-6)
+
+
+def test_what_has_no_gate_is_refused(data):
+    with pytest.raises(TypeError, match=r"SparseMoERegressor or SparseMoEClassifier, .* got LinearRegression"):
+        RoutingDisplay.from_estimator(LinearRegression().fit(*data), data[0])
+
+
+def test_import_does_not_load_torch():
+    script = "import sys, skmoe, skmoe.inspection; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
