@@ -187,7 +187,7 @@ class TabMClassifier(ClassifierMixin, _Members):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         answers = torch.cat(list(self._members(self.encoder_(X))))
-        return self._as_answers(answers).double().exp().numpy()
+        return self._as_answers(answers.double()).exp().numpy()
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
