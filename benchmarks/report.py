@@ -70,8 +70,9 @@ def save(name: str, command: str, tables: Tables, machine: Mapping[str, str], fo
 
 
 def results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """What all parts found, by name."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    """What all parts found, by name. Files of commands of their own, which hold no tables, are left to these."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return {name: result for name, result in found.items() if "tables" in result}
 
 
 def inserted(page: str, found: Mapping[str, Mapping[str, Any]]) -> str:
