@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from ._validation import shown
+from ._validation import check_labels, shown
 
 
 def class_factor(class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -58,6 +58,32 @@ def codes_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     if not known.all():
         raise ValueError(f"y holds the label {plain(y[~known][0])!r}, but the classes of the fit are {shown(classes)}.")
     return np.searchsorted(classes, y)
+
+
+def classes_of_stream(classes: Any, known: np.ndarray | None) -> np.ndarray:
+    """Classes of a stream: those of its first call, of which nothing is known yet.
+
+    Raises
+    ------
+    ValueError
+        Where none are given at first, fewer than two, or others later.
+    """
+    given = None if classes is None else np.unique(check_labels(classes))
+    if known is not None:
+        if given is not None and not np.array_equal(given, known):
+            raise ValueError(
+                f"classes holds {shown(given)}, but those of the first call are {shown(known)}. Leave classes out "
+                "(weights are passed by name, sample_weight=...), or begin anew with a clone of this estimator."
+            )
+        return known
+    if given is None:
+        raise ValueError(
+            "classes must be passed on the first call to partial_fit, because a batch may lack some: give all labels "
+            "that will ever come, such as np.unique(y) of all rows."
+        )
+    if len(given) < 2:
+        raise ValueError(f"partial_fit needs at least 2 classes, but classes holds 1: {shown(given)}.")
+    return given
 
 
 def plain(label: Any) -> Any:

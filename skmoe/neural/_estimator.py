@@ -24,6 +24,7 @@ from .gated import Gated
 from .given import Given, Validation
 from .holding_out import held_out
 from .raw_columns import RawColumns, read_columns
+from .streaming import Streaming
 from .table import TableEncoder
 from .torch_side import on_torch
 from .watching import Watch
@@ -38,7 +39,7 @@ _KEPT = ("n_features_in_", "feature_names_in_", "classes_", "n_outputs_", "outpu
 ROUTERS = ("topk", "soft", "noisy_topk", "switch", "gshard")
 
 
-class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
+class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of `SparseMoERegressor` and `SparseMoEClassifier`; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
@@ -166,31 +167,6 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         self.__dict__ = fresh.__dict__
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Learn a batch of rows, by one epoch, and go on from what earlier batches taught.
-
-        Columns and responses keep the units, the bins and the levels of the first batch, so let it be a good one, drawn
-        from everywhere. Nothing is held out, the learning rate stays, and there is no soft start.
-
-        Parameters
-        ----------
-        X : array-like or dataframe of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or (n_samples, n_outputs)
-        classes : array-like of shape (n_classes,), default=None
-            For a classifier: all labels that will ever come; to be given on the first call.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        self : object
-            A failed or interrupted call leaves all as it was.
-        """
-        self._validate_params()
-        fresh = copy.copy(self)
-        fresh._learn_batch(X, y, classes, sample_weight)
-        self.__dict__ = fresh.__dict__
-        return self
-
     def _emptied(self) -> Self:
         fresh = copy.copy(self)
         for name in [name for name in vars(fresh) if name.endswith("_") or name == "_network"]:
@@ -209,24 +185,6 @@ class SparseMixture(Gated, CallbackSupportMixin, BaseEstimator, ABC):
         watch = Watch(self, settings.n_epochs, {"X": X, "y": y})
         self._train(encoding, settings, rows, out, network, watch)
         watch.finish()
-
-    def _learn_batch(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
-        first = not hasattr(self, "_network")
-        raw = read_columns(self, X, reset=first, categorical_features=self._categorical(first))
-        weight = check_weight(sample_weight, raw.numbers)
-        check_consistent_length(raw.numbers, y)
-        coded = self._code_batch(y, weight, classes)
-        seen = np.flatnonzero(weight > 0)
-        given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
-        encoding = self._encoding(given) if first else self._network.encoding
-        settings = replace(
-            self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None, averaging=0.0
-        )
-        before = [] if first else self.history_
-        previous = None if first else self._network
-        self._train(encoding, settings, given, None, previous, Watch(self, 1, {}), n_before=len(before))
-        self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
-        self.n_iter_ = self.best_epoch_ = len(self.history_)
 
     def _given(self, X: Any, y: Any, sample_weight: Any, previous: FittedNetwork | None) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""

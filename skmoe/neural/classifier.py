@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 
-from .._labels import class_weighted, codes_of, plain
-from .._validation import check_labels, shown
+from .._labels import class_weighted, classes_of_stream, codes_of, plain
+from .._validation import check_labels
 from ._estimator import SparseMixture
 from .carried import CarriedMixture, carried
 
@@ -270,23 +270,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
                 "class_weight='balanced' counts the classes of all rows, and partial_fit sees a batch of them. Give "
                 "class_weight as a dict, or pass sample_weight."
             )
-        known = self.classes_ if hasattr(self, "_network") else None
-        if classes is not None:
-            classes = np.unique(check_labels(classes))
-        elif known is None:
-            raise ValueError(
-                "classes must be passed on the first call to partial_fit, because a batch may lack some: give all "
-                "labels that will ever come, such as np.unique(y) of all rows."
-            )
-        if known is not None and classes is not None and not np.array_equal(classes, known):
-            raise ValueError(
-                f"classes holds {shown(classes)}, but those of the first call are {shown(known)}. Leave classes out "
-                "(weights are passed by name, sample_weight=...), or begin anew with a clone of this estimator."
-            )
-        if known is None:
-            if len(classes) < 2:
-                raise ValueError(f"partial_fit needs at least 2 classes, but classes holds 1: {shown(classes)}.")
-            self.classes_ = classes
+        self.classes_ = classes_of_stream(classes, self.classes_ if hasattr(self, "_network") else None)
         return self._code(y, weight)
 
     def _coded_as_fitted(self, y: Any) -> np.ndarray:

@@ -119,30 +119,27 @@ class Training:
         best = self._start(score, start)
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
-            sparse = epoch > self.settings.n_soft
             with nullcontext() if self._average is None else self._average.in_place():
-                found = None if score is None else self._validated(score)
-                last = found is None and epoch == self.settings.n_epochs
-                if last or (found is not None and (best.score is None or found > best.score)):
+                found = self._validated(score)
+                if found is None or best.score is None or found > best.score:
                     best = Kept(self._state(), self.settings.k, epoch, found)
-            stop = watch({**told, "validation_score": found})
-            if stop and found is not None and best.score is None:  # in the soft start
-                best = Kept(self._state(copied=True), self.settings.k, epoch, found)
+                stop = watch({**told, "validation_score": found})
             waited = epoch - max(best.epoch, self.settings.n_soft)
-            if stop or (self.settings.patience is not None and sparse and waited >= self.settings.patience):
+            if stop or (self.settings.patience is not None and waited >= self.settings.patience):
                 break
         return best
 
     def _start(self, score: Callable[[], float] | None, start: int | None) -> Kept:
         """The state before the first epoch."""
         k = self.settings.k if start is None else start
-        found = None if score is None or start is None else self._validated(score, k)
-        return Kept(self._state(), k, 0, found)
+        return Kept(self._state(), k, 0, None if start is None else self._validated(score, k))
 
-    def _validated(self, score: Callable[[], float], k: int | None = None) -> float:
-        """Score of the network as it predicts: sparse."""
+    def _validated(self, score: Callable[[], float] | None, k: int | None = None) -> float | None:
+        """Score of the network as it predicts, which is sparsely."""
         self.network.choose(self.settings.k if k is None else k)
         self.network.eval()
+        if score is None:
+            return None
         found = score()
         return found if math.isfinite(found) else -math.inf
 
