@@ -172,7 +172,7 @@ def test_a_stream_goes_on_from_a_fit():
 
 def test_a_stream_of_one_batch_is_one_epoch():
     streamed = regressor(batch_size=None).partial_fit(X, Y)
-    fitted = regressor(batch_size=None, early_stopping=False, max_epochs=1, soft_start=0.0).fit(X, Y)
+    fitted = regressor(batch_size=None, early_stopping=False, max_epochs=1, soft_start=0.0, averaging=0.0).fit(X, Y)
     assert_same_answers(streamed, fitted, X)
 
 

@@ -90,9 +90,7 @@ class Training:
         )
         self._parameters = list(network.parameters())
         self._n_batches = max(1, round(len(rows.weight) / settings.batch_size))
-        self._average = None
-        if settings.averaging:
-            self._average = MovingAverage(self._parameters, settings.averaging * self._n_batches)
+        self._average: MovingAverage | None = None
 
     # -- epochs --------------------------------------------------------------------------------------------------------
 
@@ -116,6 +114,8 @@ class Training:
         watch : callable
             Told of every epoch; True asks to stop.
         """
+        if self.settings.averaging:  # from what training begins with
+            self._average = MovingAverage(self._parameters, self.settings.averaging * self._n_batches)
         best = self._start(score, start)
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
