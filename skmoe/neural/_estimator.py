@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -330,7 +331,8 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         """A function of who reads the network, that scores the rows held out."""
         scorer = check_scoring(self, self.scoring)
         view = copy.copy(self)
-        weights = {} if np.ptp(out.given.weight) == 0 else {"sample_weight": out.given.weight}
+        takes_weights = "sample_weight" in signature(scorer).parameters and np.ptp(out.given.weight) > 0
+        weights = {"sample_weight": out.given.weight} if takes_weights else {}
 
         def score(reader: Any) -> float:
             view._network = FittedNetwork(encoding, reader.architecture, {}, 0, reader=reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from ..tree import Shape
@@ -83,3 +84,17 @@ class Architecture:
     def as_dict(self) -> dict[str, Any]:
         """Shapes that decide whether parameters of one network fit another."""
         return {name: value for name, value in vars(self).items() if name != "rules"}
+
+
+def checked_widths(hidden: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers of an expert.
+
+    Raises
+    ------
+    ValueError
+        Where they are no whole numbers of at least 1.
+    """
+    for width in hidden:
+        if not isinstance(width, Integral) or isinstance(width, bool) or width < 1:
+            raise ValueError(f"hidden={hidden!r} holds {width!r}: expected widths of layers, whole numbers from 1 on.")
+    return tuple(int(width) for width in hidden)

@@ -97,7 +97,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoERegressor or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture.
+        nothing at first, so that predictions before the first epoch are those of the mixture. In searches wrap it in
+        `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4

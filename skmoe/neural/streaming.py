@@ -67,9 +67,9 @@ class Streaming:
         seen = np.flatnonzero(weight > 0)
         given = Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen)
         encoding = self._encoding(given) if first else self._network.encoding
-        settings = replace(
-            self._settings(len(seen), soft=False), n_epochs=1, annealed=False, patience=None, averaging=0.0
-        )
+        usual = self._settings(len(seen), soft=False)
+        k = usual.k if first else self._network.k  # which may have been pruned
+        settings = replace(usual, k=k, n_epochs=1, annealed=False, patience=None, averaging=0.0)
         before = [] if first else self.history_
         previous = None if first else self._network
         self._train(encoding, settings, given, None, previous, Watch(self, 1, {}), n_before=len(before))

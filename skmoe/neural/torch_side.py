@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from .architecture import Architecture
+from .architecture import Architecture, checked_widths
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Encoded, Settings
 from .watching import Watch
@@ -120,7 +120,7 @@ def _architecture(estimator: Any, encoding: Encoding, settings: Settings) -> Arc
         n_blocks=estimator.n_blocks,
         n_experts=settings.n_experts,
         n_members=estimator.n_members,
-        hidden=tuple(int(width) for width in estimator.hidden),
+        hidden=checked_widths(estimator.hidden),
         activation=estimator.activation,
         scale_floor=floor,
         carried=None if carried is None else carried.tree,

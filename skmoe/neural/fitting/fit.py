@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +60,8 @@ class Plan:
         """The network as it is drawn, and the generator that drew it."""
         generator = torch.Generator().manual_seed(self.seed)
         records = router_records(self.router, self.settings.k, self.capacity_factor)
-        network = Network(self.architecture, self.edges, *records, generator, group)
+        with _usual_defaults():
+            network = Network(self.architecture, self.edges, *records, generator, group)
         return network.to(self.device, self.dtype), generator
 
 
@@ -233,13 +235,26 @@ def device_of(name: Any) -> torch.device:
     return asked(lambda probe: probe.to(name), torch.empty(0, device="cpu"), f"device={str(name)!r}").device
 
 
+@contextmanager
+def _usual_defaults() -> Iterator[None]:
+    """Numbers are drawn in single precision on the processor, whatever the caller has for defaults."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
 def reader(fitted: FittedNetwork, router: Any, device: torch.device) -> TorchNetwork:
     """Who reads a fitted network on a device: in double precision on the processor, in single precision elsewhere."""
     a = fitted.architecture
     if fitted.k < a.n_experts and router == "soft":
         router = "topk"  # pruned
     records = router_records(router, fitted.k, None)
-    network = Network(a, fitted.encoding.encoder.edges, *records)
+    with _usual_defaults():
+        network = Network(a, fitted.encoding.encoder.edges, *records)
     network = network.to(torch.float64 if device.type == "cpu" else torch.float32)
     network.load_state_dict({name: torch.as_tensor(value) for name, value in fitted.arrays.items()})
     network.choose(fitted.k)

@@ -187,7 +187,9 @@ class Training:
         try:
             with self._precision():
                 loss = objective(self.network, *rows, self.settings, epoch, self.group)
-        except ValueError as error:  # a gate that met numbers that are not finite
+        except ValueError as error:
+            if "finite" not in str(error):  # not what a gate says of logits that are infinite or NaN
+                raise
             raise _diverged(epoch, number, str(error).rstrip(".")) from error
         loss.backward()
         self._average_gradients()
