@@ -99,7 +99,7 @@ for name, models in ONE.items():
 # expert is 1 whatever the gate says, so its choice has no gradient. With `top_k=1` a gate learns in the soft start
 # alone, apart from the balance loss. The score of an epoch is that of the sparse network, so it is low while experts
 # answer together, and jumps when they begin to answer alone. The longer start pays off by a little. Entropy makes the
-# gate sharper, and here predictions little better; experts that no row needs are left behind.
+# gate sharper, and here predictions no better; experts that hardly any row needs are left behind.
 #
 # Fewer experts after training
 # ----------------------------
@@ -118,6 +118,6 @@ for name, models in MORE.items():
 print(f"{'one, 0.5':16s}{error(ONE['soft start 0.5']):12.2f}")
 
 # %%
-# Pruned to one expert, networks are as good as those that were trained with one from the soft start on, and no better.
-# The second expert is worth its price: train with `top_k=2`, and prune where predictions must be fast. A gate that the
+# Pruned to one expert, networks are about as good as those that were trained with one from the soft start on. The
+# second expert is worth its price: train with `top_k=2`, and prune where predictions must be fast. A gate that the
 # entropy made sharp loses no less by it, here.

@@ -89,8 +89,9 @@ for name, (model, seconds) in models.items():
 # The mixture of logistic regressions wins, in a tenth of the time. Fraud here is a matter of large amounts, and of
 # amounts beside those of the customer, and frauds are few: planes say it with few parameters, where a network has to
 # find it with many. On payments of two other seeds the mixture reached an average precision of 0.68 and 0.72, boosting
-# 0.62 and 0.67, the network of experts 0.60 and 0.52, and a single expert 0.60 and 0.52: experts gain nothing there,
-# and boosting is better. So for rare events begin with `MoEClassifier`, and see whether a network adds to it.
+# 0.62 and 0.67, the network of experts 0.60 and 0.52, and a single expert 0.60 and 0.54: experts gain nothing there,
+# and boosting is better. Which embedding is best differs from seed to seed. So for rare events begin with
+# `MoEClassifier`, and see whether a network adds to it.
 #
 # Who sees which kind of fraud?
 # -----------------------------
@@ -112,6 +113,6 @@ for name, kind in KINDS.items():
     print(f"{name:24s}{of_kind.sum():8,}" + "".join(f"{share:6.2f}" for share in gate[of_kind].mean(axis=0)))
 
 # %%
-# Genuine payments use all experts alike, which is what the balance loss asks for. Two kinds of fraud meet in one
-# expert: those that show in the amount. Compromised terminals, which show in the risk of the terminal, are spread:
-# nobody told the gate that kinds of fraud are to be divided.
+# Genuine payments use all experts alike, which is what the balance loss asks for. Frauds of all kinds go to two of the
+# four, so the gate tells what looks like fraud from what does not. It does not tell the kinds apart, and nobody asked
+# it to.
