@@ -18,10 +18,9 @@ import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
 
-from ._estimator import MixtureOfExperts
-from ._pipeline import inside
+from ._distributional import Distributional
+from ._pipeline import Gated, gate_inside
 from ._validation import check_responses, check_weight
-from .regression import MoERegressor
 
 __all__ = ["DistributionScorer", "interval_score", "interval_scorer", "neg_crps", "neg_log_score"]
 
@@ -44,7 +43,7 @@ class DistributionScorer:
         fitted mixture and X its rows. Scores of single outputs, (n_samples, n_outputs), are averaged.
     name : str
         Shown by ``repr``.
-    kind : type, default=MixtureOfExperts
+    kind : type, default=Gated
         Estimators that have this score; others are refused with a sentence.
 
     Examples
@@ -58,14 +57,14 @@ class DistributionScorer:
     neg_error_of_median
     """
 
-    def __init__(self, score_rows: RowScore, name: str, kind: type = MixtureOfExperts):
+    def __init__(self, score_rows: RowScore, name: str, kind: type = Gated):
         self._score_rows, self._name, self._kind = score_rows, name, kind
         self._request: dict[str, bool | str | None] = {"sample_weight": None}
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-        model, X, _ = inside(estimator, X)
+        model, X, _ = gate_inside(estimator, X)
         if not isinstance(model, self._kind):
-            raise TypeError(f"{self} scores a {self._kind.__name__}, got {type(model).__name__}.")
+            raise TypeError(f"{self} scores regressors, got {type(model).__name__}.")
         n_rows, n_responses = _num_samples(X), _num_samples(y)
         if n_rows != n_responses:
             raise ValueError(f"X has {n_rows} rows, but y has {n_responses}.")
@@ -126,21 +125,21 @@ def interval_scorer(coverage: float = 0.9) -> DistributionScorer:
 
     if not isinstance(coverage, Real) or not 0 < coverage < 1:
         raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
-    return DistributionScorer(partial(_interval, float(coverage)), f"interval_scorer({coverage:g})", MoERegressor)
+    return DistributionScorer(partial(_interval, float(coverage)), f"interval_scorer({coverage:g})", Distributional)
 
 
-def _interval(coverage: float, model: MoERegressor, X: Any, y: Any) -> np.ndarray:
+def _interval(coverage: float, model: Any, X: Any, y: Any) -> np.ndarray:
     at = check_responses(y, model.n_outputs_)
     low, high = model.predict_interval(X, coverage).swapaxes(0, 1)
     outside = np.maximum(low - at, 0) + np.maximum(at - high, 0)
     return -(high - low + 2 / (1 - coverage) * outside)
 
 
-def _log_prob(model: MixtureOfExperts, X: Any, y: Any) -> np.ndarray:
+def _log_prob(model: Any, X: Any, y: Any) -> np.ndarray:
     return model.log_prob(X, y)
 
 
-def _crps(model: MoERegressor, X: Any, y: Any) -> np.ndarray:
+def _crps(model: Any, X: Any, y: Any) -> np.ndarray:
     return -model.predict_dist(X).crps(check_responses(y, model.n_outputs_))
 
 
@@ -149,7 +148,7 @@ def _crps(model: MoERegressor, X: Any, y: Any) -> np.ndarray:
 neg_log_score = DistributionScorer(_log_prob, "neg_log_score")
 
 #: Minus the mean continuous ranked probability score, in units of y.
-neg_crps = DistributionScorer(_crps, "neg_crps", MoERegressor)
+neg_crps = DistributionScorer(_crps, "neg_crps", Distributional)
 
 #: Minus the mean interval score of 90 % intervals, in units of y; `interval_scorer` makes those of other coverages.
-interval_score = DistributionScorer(partial(_interval, 0.9), "interval_score", MoERegressor)
+interval_score = DistributionScorer(partial(_interval, 0.9), "interval_score", Distributional)

@@ -106,7 +106,7 @@ def test_what_has_no_such_score_is_refused():
     with pytest.raises(TypeError, match="got LinearRegression"):
         neg_log_score(LinearRegression().fit(X, y), X, y)
     classifier = MoEClassifier(1).fit(X, y > 0)
-    with pytest.raises(TypeError, match="neg_crps scores a MoERegressor, got MoEClassifier"):
+    with pytest.raises(TypeError, match="neg_crps scores regressors, got MoEClassifier"):
         neg_crps(classifier, X, y > 0)
     for coverage in (1.5, 90, "a"):
         with pytest.raises(ValueError, match="coverage"):

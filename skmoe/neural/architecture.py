@@ -94,7 +94,9 @@ def checked_widths(hidden: Any) -> tuple[int, ...]:
     ValueError
         Where they are no whole numbers of at least 1.
     """
-    for width in hidden:
-        if not isinstance(width, Integral) or isinstance(width, bool) or width < 1:
-            raise ValueError(f"hidden={hidden!r} holds {width!r}: expected widths of layers, whole numbers from 1 on.")
+    for i, width in enumerate(hidden):
+        if not isinstance(width, Integral) or isinstance(width, bool):
+            raise ValueError(f"hidden[{i}] must be a whole number of at least 1, got {width!r}.")
+        if width < 1:
+            raise ValueError(f"hidden[{i}] must be at least 1, got {width!r}.")
     return tuple(int(width) for width in hidden)

@@ -52,6 +52,7 @@ def refused(fit, error, message):
         ({"device": "gpu"}, "device='gpu' is not on this machine ("),
         ({"device": "cuda:77"}, "device='cuda:77' is not on this machine ("),
         ({"hidden": (0,)}, "hidden[0] must be at least 1, got 0."),
+        ({"hidden": (8, 8.7)}, "hidden[1] must be a whole number of at least 1, got 8.7."),
         ({"hidden": 8}, "The 'hidden' parameter of SparseMoERegressor must be an array-like"),
         ({"validation": "first"}, "The 'validation' parameter of SparseMoERegressor must be a str among {"),
         ({"device": 3}, "The 'device' parameter of SparseMoERegressor must be an instance of 'str'"),
