@@ -320,7 +320,8 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
             self.expert_scale_, self.scale_floor_ = joined(scale.T), joined(floor.tolist())
 
     def _distribution(self, X: Any) -> MixtureDistribution:
-        return MixtureDistribution(*self._fitted.view(self._rows(X), self.top_k))
+        X = self._rows(X)
+        return MixtureDistribution(*self._fitted.view(X, self.top_k))
 
     def predict_experts(self, X: Any) -> np.ndarray:
         """Mean of each expert's own distribution.

@@ -184,7 +184,7 @@ def found(tmp_path_factory):
     return _work(None), *in_two_processes(_work, tmp_path_factory.mktemp("processes"))
 
 
-@pytest.mark.parametrize(("part", "atol"), [("torch.float32", 1e-6), ("torch.float64", 1e-12), ("tasks", 1e-12)])
+@pytest.mark.parametrize(("part", "atol"), [("torch.float32", 3e-6), ("torch.float64", 1e-12), ("tasks", 1e-12)])
 def test_losses_and_gradients_are_those_of_all_rows(found, part, atol):
     one, *two = (of[part] for of in found)
     assert any("gradient" in name or "gate" in name for name in one)
