@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Generator, Tensor, nn
 from . import noise
 
 
-class NumberEmbedding(nn.Module):
+class NumberEmbedding(nn.Module, ABC):
     """A vector for every number, and one that is learned for a gap; each column has parameters of its own.
 
     Every kind is a function of one number, linear in what `encoded` makes of it:
@@ -39,9 +40,9 @@ class NumberEmbedding(nn.Module):
             noise.draw(parameter, generator, lambda drawn: nn.init.uniform_(drawn, -1.0, 1.0, generator=generator))
         nn.init.zeros_(self.weight)
 
+    @abstractmethod
     def encoded(self, z: Tensor) -> Tensor:
         """Features of numbers (n_rows, n_columns), (n_columns, n_rows, n_features)."""
-        raise NotImplementedError
 
     def forward(self, z: Tensor) -> Tensor:
         """Vectors of numbers (n_rows, n_columns), NaN where there is a gap, (n_rows, n_columns, d_embedding)."""
@@ -54,7 +55,10 @@ class NumberEmbedding(nn.Module):
 
 
 class LinearEmbedding(NumberEmbedding):
-    """A line for every column."""
+    """A line for every column, and nothing that bends it."""
+
+    def encoded(self, z: Tensor) -> Tensor:
+        return z.T[..., None][..., :0]
 
 
 class PiecewiseLinearEmbedding(NumberEmbedding):
