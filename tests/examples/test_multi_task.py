@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="skmoe.neural needs torch")
+pytest.importorskip("torch", reason="skmoe.neural needs torch")
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "multi_task.py"
 WHOLE = "CORRELATIONS, SEEDS = (1.0, 0.5, 0.0), range(7)"
 SMALL = "CORRELATIONS, SEEDS = (1.0, 0.0), range(3)"
-
-
-@pytest.fixture
-def threads():
-    """Gives torch back the threads that the script takes away."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("threads")

@@ -8,19 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="skmoe.neural needs torch")
+pytest.importorskip("torch", reason="skmoe.neural needs torch")
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "soft_to_sparse.py"
 WHOLE = "N_ROWS, N_EXPERTS, N_EPOCHS, SEEDS = 2000, 8, 24, range(3)"
 SMALL = "N_ROWS, N_EXPERTS, N_EPOCHS, SEEDS = 1000, 8, 16, range(1)"
-
-
-@pytest.fixture
-def threads():
-    """Gives torch back the threads that the script takes away."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("threads")

@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="skmoe.neural needs torch")
+pytest.importorskip("torch", reason="skmoe.neural needs torch")
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "sparse_moe_fraud.py"
 WHOLE = "N_CUSTOMERS, N_EPOCHS = 600, 12"
 SMALL = "N_CUSTOMERS, N_EPOCHS = 200, 4"
-
-
-@pytest.fixture
-def threads():
-    """Gives torch back the threads that the script takes away."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("threads")
