@@ -36,6 +36,7 @@ from .sparse_models import (
     ABLATION_SETS,
     ABLATIONS,
     BASELINES,
+    FRAUD,
     GROUPS,
     LARGE,
     LARGE_SETS,
@@ -172,6 +173,8 @@ def is_made(name: str, split: int, model: str) -> bool:
         return name == "creditcard_ulb"
     if model in BASELINES or model in OURS:
         return True
+    if model in FRAUD:
+        return SETS[name].asks == RARE
     if model.startswith("mean_weight") and SETS[name].asks != NUMBERS:
         return False
     return (model in LARGE and name in LARGE_SETS) or (model in ABLATIONS and split < ABLATION_SETS.get(name, 0))
@@ -180,7 +183,7 @@ def is_made(name: str, split: int, model: str) -> bool:
 def chosen(names: list[str]) -> list[str]:
     """Models of names and of groups; those of both tables also weighted."""
     models = [model for name in names for model in GROUPS.get(name, [name])]
-    weighted = [model + WEIGHTED for model in models if model in BASELINES or model in OURS]
+    weighted = [model + WEIGHTED for model in models if model in {**BASELINES, **OURS, **FRAUD}]
     return list(dict.fromkeys(models + weighted))
 
 

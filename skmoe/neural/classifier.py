@@ -50,12 +50,12 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     activation : {"relu", "gelu", "swiglu"}, default="relu"
         Between the linear maps of an expert.
     embedding : {"ple", "periodic", "linear"}, default="ple"
-        What becomes of a number: a polyline with knots at quantiles; sines and cosines of learned frequencies, for
-        columns along which things go up and down often; or a line. Categories have a vector each.
+        What becomes of a number: a polyline, with knots where rows are and in the tails; sines and cosines of learned
+        frequencies, for columns along which things go up and down often; or a line. Categories have a vector each.
     d_embedding : int, default=16
         Columns of an embedding.
-    n_bins : int, default=48
-        Bins of a polyline, at most.
+    n_bins : int, default=64
+        Bins of a polyline, at most: half of them where the rows are, half along the range, so that tails have some.
     n_frequencies : int, default=16
         Frequencies of a column, for ``embedding="periodic"``.
     n_members : int, default=4
@@ -185,7 +185,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         activation: str = "relu",
         embedding: str = "ple",
         d_embedding: int = 16,
-        n_bins: int = 48,
+        n_bins: int = 64,
         n_frequencies: int = 16,
         n_members: int = 4,
         soft_start: float = 0.2,

@@ -11,6 +11,8 @@ from scipy.special import ndtri
 LOWEST_LEVEL = 1e-3
 #: Knots of a column: one for so many rows, at least and at most.
 ROWS_A_KNOT, FEWEST_KNOTS, MOST_KNOTS = 30, 10, 1000
+#: Points at which the even half of the mass lies when bins are cut: many more than there are bins.
+EVEN_POINTS = 1000
 #: Edges of bins that are nearer than this are one: their difference would be lost in float32.
 NARROWEST = 1e-4
 #: Two masses of weights that differ by less, in shares of the total, are equal: it is the order of sums.
@@ -70,28 +72,41 @@ class Masses(NamedTuple):
         high = np.searchsorted(share, levels + _ROUNDING, side="right")
         return low, np.minimum(high, len(share) - 1)
 
-    def marks(self, n_marks: int) -> tuple[np.ndarray, np.ndarray]:
-        """At most so many values in rising order, and their levels, each (n_marks,): all where there are no more.
+    def is_heavy(self, n_marks: int) -> np.ndarray:
+        """Which values, (n_values,), repeat as often as one of so many marks has rows: at most ``n_marks`` of them.
 
-        A value that repeats as often as a mark has rows is a mark itself, and the others share out the rest as
-        quantiles. So a column that is zero in nine rows of ten still has most of its marks elsewhere.
+        They are marks themselves, and the others share out the rest. So a column that is zero in nine rows of ten still
+        has most of its marks elsewhere.
         """
-        if len(self.values) <= n_marks:
-            return self.values, self.levels
         heavy = np.zeros(len(self.values), dtype=bool)
         while True:
             left = n_marks - int(np.count_nonzero(heavy))
             more = ~heavy & (self.mass * max(left, 1) >= self.mass[~heavy].sum())
             if not more.any():
-                break
+                return heavy
             heavy |= more
+
+    def marks(self, n_marks: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most so many values in rising order, and their levels, each (n_marks,): all where there are no more.
+
+        Those that repeat often, and quantiles of the others.
+        """
+        if len(self.values) <= n_marks:
+            return self.values, self.levels
+        heavy = self.is_heavy(n_marks)
         light = Masses(self.values[~heavy], self.mass[~heavy])
-        low, high = light.quantile_steps(np.linspace(0, 1, max(left, 0)))
-        marks = [
-            np.concatenate([every[heavy], _halfway(every[~heavy], low, high)]) for every in (self.values, self.levels)
-        ]
+        steps = light.quantile_steps(np.linspace(0, 1, n_marks - np.count_nonzero(heavy)))
+        marks = [np.concatenate([every[heavy], _halfway(every[~heavy], *steps)]) for every in (self.values, self.levels)]
         values, first = np.unique(marks[0], return_index=True)
         return values, marks[1][first]
+
+    def evened(self) -> Masses:
+        """The same, beside as much mass again that is spread evenly over its range."""
+        even = np.linspace(self.values[0], self.values[-1], EVEN_POINTS)
+        values = np.concatenate([self.values, even])
+        mass = np.concatenate([self.mass, np.full(EVEN_POINTS, self.mass.sum() / EVEN_POINTS)])
+        order = np.argsort(values, kind="stable")
+        return Masses(values[order], mass[order]).merged()
 
     def moments(self) -> tuple[float, float]:
         """Mean and standard deviation (divisor: the mass); the latter is infinite where nothing varies."""
@@ -142,13 +157,22 @@ class Scores(NamedTuple):
 def bin_edges(masses: Masses, scores: Scores, n_bins: int) -> np.ndarray:
     """Edges (n_edges,) of bins of the scores of a sample, in rising order.
 
-    At most ``n_bins`` bins, between quantiles; fewer where values repeat, and where there are no more values than
-    edges these are the edges. A column that does not vary has the bin from zero to one.
+    At most ``n_bins`` bins between quantiles of the sample beside as much mass that is spread evenly over its range,
+    with values that repeat often taken by themselves. Quantiles of the sample alone would leave all of a tail, which
+    is where rare classes are, to one bin; even steps alone would leave few bins to where the rows are. There are fewer
+    bins where values repeat, and where there are no more values than edges these are the edges. A column that does not
+    vary has the bin from zero to one.
     """
     if not len(masses.values):
         return np.array([0.0, 1.0])
     scored = Masses(scores.of_rows(masses.values), masses.mass).merged()
-    edges = _apart(scored.marks(n_bins + 1)[0])
+    edges = scored.values
+    if len(edges) > n_bins + 1:
+        heavy = scored.is_heavy(n_bins + 1)
+        light = Masses(edges[~heavy], scored.mass[~heavy]).evened()
+        steps = light.quantile_steps(np.linspace(0, 1, n_bins + 1 - np.count_nonzero(heavy)))
+        edges = np.unique(np.concatenate([edges[heavy], _halfway(light.values, *steps)]))
+    edges = _apart(edges)
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
 
 

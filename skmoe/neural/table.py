@@ -50,9 +50,9 @@ class TableEncoder:
     scores : tuple of Scores, one for each column of numbers
         Knots of the column, and z there.
     edges : tuple of ndarray, one for each column of numbers
-        Edges (n_edges,) of bins of z, in rising order, at least two: quantiles of z in the rows learned from, beside
-        values that repeat often, which are taken by themselves; or all values, where there are no more of them than
-        edges. Neighbours are at least 0.0001 apart.
+        Edges (n_edges,) of bins of z, in rising order, at least two: quantiles of half the rows learned from and half
+        an even spread over the range of z, beside values that repeat often, which are taken by themselves; or all
+        values, where there are no more of them than edges. Neighbours are at least 0.0001 apart.
     levels : tuple of tuple, one for each column of categories
         Levels in the rows learned from, in the order of their codes: numbers by size, all else by their text.
     units : Standardizer
@@ -83,7 +83,7 @@ class TableEncoder:
     is_categorical: np.ndarray
 
     @classmethod
-    def learned(cls, raw: RawColumns, weight: np.ndarray, n_bins: int = 48) -> TableEncoder:
+    def learned(cls, raw: RawColumns, weight: np.ndarray, n_bins: int = 64) -> TableEncoder:
         """Learn from weighted rows.
 
         Parameters
@@ -91,7 +91,7 @@ class TableEncoder:
         raw : RawColumns
         weight : ndarray of float64, shape (n_rows,)
             Not negative, and not all zero.
-        n_bins : int, default=48
+        n_bins : int, default=64
             Bins of a column of numbers, at most; at least 1.
         """
         scores, edges, moments = [], [], []
