@@ -17,8 +17,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "neural" / "quality.md"
 LABELS = {
     "sparse": "sparse mixture",
     "embedding=periodic": "sparse mixture, periodic",
+    "sparse-fraud": "sparse mixture, as for fraud",
     "perceptron-members": "perceptron, four members",
     "perceptron": "perceptron",
+    "perceptron-fraud": "perceptron, as for fraud",
     "tabm": "TabM",
     "mixture": "mixture of linear experts",
     "boosting": "boosting",
@@ -83,7 +85,7 @@ def columns() -> dict[str, tuple[list[Column], Mapping[str, str]]]:
     rare, classes, numbers = (asking(asks) for asks in (RARE, CLASSES, NUMBERS))
     precision = [Column(name, "AP", weighted=weighted) for name in rare for weighted in (False, True)]
     large = [Column(name, "error" if name in classes else "NLL") for name in LARGE_SETS]
-    large += [Column(name, "RMSE") for name in LARGE_SETS if name in numbers]
+    large += [Column(name, "log loss" if name in classes else "RMSE") for name in LARGE_SETS]
     ablated = [
         Column(name, key, n_splits)
         for name, n_splits in ABLATION_SETS.items()

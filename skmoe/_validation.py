@@ -57,8 +57,8 @@ def check_numbers(y: Any) -> np.ndarray:
         if "could not convert string" not in str(error):
             raise
         raise ValueError(
-            f"y holds values that are no numbers ({error}). MoERegressor predicts numbers; "
-            "for labels use MoEClassifier."
+            f"y holds values that are no numbers ({error}). A regressor predicts numbers; for labels use MoEClassifier "
+            "or SparseMoEClassifier."
         ) from error
 
 

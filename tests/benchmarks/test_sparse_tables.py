@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from benchmarks import quality_page, sparse_tables  # noqa: E402
 from benchmarks.data import FOLDER  # noqa: E402
-from benchmarks.sparse_models import BASELINES, CLASSES, NUMBERS, OURS, RARE, Problem  # noqa: E402
+from benchmarks.sparse_models import BASELINES, CLASSES, FRAUD, NUMBERS, OURS, RARE, Problem  # noqa: E402
 
 
 @pytest.fixture(params=[NUMBERS, CLASSES, RARE])
@@ -27,7 +27,7 @@ def problem(request):
     return Problem(request.param, X, y, weight, np.array([4]), splits, ("squares", 2, 1.0, 1), resolution=0.01)
 
 
-@pytest.mark.parametrize("name", [*BASELINES, *OURS])
+@pytest.mark.parametrize("name", [*BASELINES, *OURS, *FRAUD])
 @pytest.mark.filterwarnings("ignore")
 def test_models_are_measured(name, problem, monkeypatch):
     monkeypatch.setattr(sparse_tables, "_TIMED_ROWS", 100)
