@@ -37,7 +37,7 @@ class Distributional:
         if not return_std:
             return reading.mean()
         mean, variance = reading.moments()
-        return mean, np.sqrt(variance)
+        return mean, np.sqrt(variance).astype(mean.dtype, copy=False)
 
     def predict_var(self, X: Any) -> np.ndarray:
         """Variance of the predictive distribution, by the law of total variance.
@@ -55,7 +55,9 @@ class Distributional:
         -------
         ndarray of shape (n_samples[, n_outputs_])
         """
-        return self._reading(X, self.top_k).moments()[1]
+        mean, variance = self._reading(X, self.top_k).moments()
+        with np.errstate(over="ignore", under="ignore"):  # squares of units may leave single precision
+            return variance.astype(mean.dtype, copy=False)
 
     def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
         """Quantiles of the predictive distribution, of each output by itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from inspect import signature
@@ -180,7 +181,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         given, seen = self._given(X, y, sample_weight, previous)
         rows, out = self._divided(given, (X, y), seen, validation)
         begun = previous is not None
-        encoding = previous.encoding if previous is not None else self._encoding(rows)
+        encoding = self._encoding(rows) if previous is None else previous.encoding.weighing(rows.trained)
         settings = self._settings(len(rows.raw), soft=not begun)
         network = None if previous is None else replace(previous, moments=None)
         watch = Watch(self, settings.n_epochs, {"X": X, "y": y})
@@ -196,8 +197,15 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         check_consistent_length(raw.numbers, y)
         weight = check_weight(sample_weight, raw.numbers)
         coded = self._code(y, weight)
+        if previous is None:
+            self._check_init(raw, coded)
         seen = np.flatnonzero(weight > 0)
         return Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen), seen
+
+    def _check_init(self, raw: RawColumns, coded: np.ndarray) -> None:
+        """ValueError where rows are not of the columns and outputs of the mixture of `init`."""
+        if self.init is not None:
+            self._carried().check_rows(raw, coded.shape[1:])
 
     def _categorical(self, reset: bool) -> Any:
         return self.categorical_features if reset else self._network.encoding.encoder.is_categorical
@@ -210,11 +218,17 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
             return given, self._brought(given.raw.is_categorical, *validation)
         if not self.early_stopping:
             return given, None
-        X, y = (_safe_indexing(part, seen) for part in indexable(*passed))
+        X, y = indexable(*passed)
         how, rng = (self.validation, self.validation_fraction), check_random_state(self.random_state)
-        train, test = held_out(self._strata(given.coded), *how, rng, X, given.coded)
+        train, test = held_out(self._strata(given.coded), *how, rng, (X, y), seen)
         self._check_validation(given.coded[test])
-        return given.rows(train), Validation(given.rows(test), _safe_indexing(X, test), _safe_indexing(y, test))
+        if not given.trained[train].any():
+            raise ValueError(
+                f"The {len(train)} rows that are left to train on are all of weight 0, sample_weight and class_weight "
+                "together: expected positive ones. Hold out others (validation), or none (early_stopping=False)."
+            )
+        X, y = (_safe_indexing(part, seen[test]) for part in (X, y))
+        return given.rows(train), Validation(given.rows(test), X, y)
 
     def _brought(self, categorical: Any, X: Any, y: Any, sample_weight: Any) -> Validation:
         """Rows of the user's own to validate by."""
@@ -239,11 +253,9 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
     def _encoding(self, rows: Given) -> Encoding:
         lines = None
         if self.init is not None:
-            mixture = self._carried()
-            mixture.check_rows(rows.raw, rows.coded.shape[1:])
-            lines = mixture.units
+            lines = self._carried().units
         encoder = TableEncoder.learned(rows.raw, rows.weight, self.n_bins)
-        return Encoding(encoder, lines, *self._units(rows.coded, rows.weight))
+        return Encoding(encoder, lines, *self._units(rows.coded, rows.weight), float(rows.trained.mean()))
 
     def _settings(self, n_rows: int, *, soft: bool) -> Settings:
         k, n_experts = self._experts()
@@ -251,7 +263,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
             k=k,
             n_experts=n_experts,
             n_epochs=self.max_epochs,
-            batch_size=self._batch_size(n_rows),
+            n_batches=self._n_batches(n_rows),
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             gradient_clip=self.gradient_clip or np.inf,
@@ -264,13 +276,14 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
             averaging=self.averaging,
         )
 
-    def _batch_size(self, n_rows: int) -> int:
+    def _n_batches(self, n_rows: int) -> int:
+        """Batches of an epoch: none is larger than an int `batch_size`."""
         if self.batch_size is None:
-            return n_rows
+            return 1
         if self.batch_size != "auto":
-            return min(self.batch_size, n_rows)
+            return math.ceil(n_rows / self.batch_size)
         power = 2 ** round(np.log2(max(n_rows / _N_BATCHES, 1)))
-        return min(int(np.clip(power, _SMALLEST_BATCH, _LARGEST_BATCH)), n_rows)
+        return max(round(n_rows / np.clip(power, _SMALLEST_BATCH, _LARGEST_BATCH)), 1)
 
     def _experts(self) -> tuple[int, int]:
         """Experts of a row, and experts."""
@@ -281,10 +294,12 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         own = named.get(self.router) if isinstance(self.router, str) else record
         k = self.top_k if own is None else own
         if k > n_experts:
-            name = f"top_k={self.top_k}" if k == self.top_k else f"router={self.router!r}"
+            asked = f"top_k={self.top_k}" if own is None else f"router={self.router!r}"
+            there = f"n_experts={n_experts}" if self.init is None else f"{n_experts} experts in the mixture of init"
+            lower = "Lower top_k" if own is None else "Take another router"
             raise ValueError(
-                f"{name} asks for {k} experts of a row, but there are n_experts={n_experts}. Lower top_k, or raise "
-                "n_experts."
+                f"{asked} asks for {k} experts of a row, but there are {there}. {lower}, or "
+                + ("raise n_experts." if self.init is None else "begin with a mixture of more experts.")
             )
         return k, n_experts
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..model import FittedMixture
 from ..rows.design import Design, Standardizer
 from ..tree import Nested, Shape
-from .raw_columns import RawColumns
+from .raw_columns import RawColumns, refuse_gaps
 
 
 class LinearExperts(NamedTuple):
@@ -38,6 +38,8 @@ class CarriedMixture(NamedTuple):
         Centre and scale of the columns; a column of scale infinity counts as constant.
     floor : ndarray or None
         Scale floor of every output, in units of y.
+    names : ndarray of str or None
+        Of the columns, where the mixture was fitted to a dataframe.
     """
 
     tree: Shape
@@ -45,13 +47,14 @@ class CarriedMixture(NamedTuple):
     experts: LinearExperts
     units: Standardizer
     floor: np.ndarray | None
+    names: np.ndarray | None = None
 
     @property
     def n_experts(self) -> int:
         return len(self.experts.weight)
 
     def check_rows(self, raw: RawColumns, outputs: tuple[int, ...]) -> None:
-        """ValueError where rows are not of the columns of the mixture, or responses not of its outputs.
+        """ValueError where rows are not of the columns of the mixture, or have gaps, or responses not of its outputs.
 
         ``outputs`` is (n_outputs,), or () of classes.
         """
@@ -66,6 +69,12 @@ class CarriedMixture(NamedTuple):
                 f"init is a mixture of {n_features} features, but X has {raw.numbers.shape[1]} features. Fit it to the "
                 "same columns."
             )
+        if raw.names is not None and self.names is not None and list(raw.names) != list(self.names):
+            raise ValueError(
+                f"init is a mixture of the columns {list(self.names)}, but X has the columns {list(raw.names)}. Fit it "
+                "to the same columns, in the same order."
+            )
+        refuse_gaps(raw)
         n_outputs = self.experts.bias.shape[1]
         if outputs not in ((), (n_outputs,)):
             raise ValueError(
@@ -103,6 +112,7 @@ def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixtu
         experts=_experts(fitted, families),
         units=_units(fitted),
         floor=None if floor is None else np.asarray(floor),
+        names=getattr(estimator, "feature_names_in_", None),
     )
 
 

@@ -27,8 +27,11 @@ class NumberEmbedding(nn.Module, ABC):
         What `encoded` makes of one number.
     """
 
+    met_gap: Tensor
+
     def __init__(self, n_columns: int, n_features: int, d_embedding: int) -> None:
         super().__init__()
+        self.register_buffer("met_gap", torch.zeros(n_columns, dtype=torch.bool))
         self.weight = nn.Parameter(torch.empty(n_columns, n_features, d_embedding))
         self.slope = nn.Parameter(torch.empty(n_columns, d_embedding))
         self.bias = nn.Parameter(torch.empty(n_columns, d_embedding))
@@ -44,9 +47,18 @@ class NumberEmbedding(nn.Module, ABC):
     def encoded(self, z: Tensor) -> Tensor:
         """Features of numbers (n_rows, n_columns), (n_columns, n_rows, n_features)."""
 
+    def is_gap(self, z: Tensor) -> Tensor:
+        """Whether a number is missing."""
+        return z.isnan()
+
+    @torch.no_grad()
+    def set_gaps(self, vectors: Tensor, which: Tensor) -> None:
+        """Give the gaps of some columns the vectors (n_columns, d_embedding)."""
+        self.gap[which] = vectors[which]
+
     def forward(self, z: Tensor) -> Tensor:
         """Vectors of numbers (n_rows, n_columns), NaN where there is a gap, (n_rows, n_columns, d_embedding)."""
-        gap = z.isnan()[..., None]
+        gap = self.is_gap(z)[..., None]
         z = z.nan_to_num(0.0)
         embedded = z[..., None] * self.slope + self.bias
         if self.weight.shape[1]:
@@ -130,14 +142,25 @@ class CategoryEmbedding(nn.Module):
     """A vector for every code of every column, (n_rows, n_columns, d_embedding); ``first`` is where columns begin."""
 
     first: Tensor
+    met_gap: Tensor
 
     def __init__(self, n_codes: Sequence[int], d_embedding: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(sum(n_codes), d_embedding))
         self.register_buffer("first", torch.tensor([0, *np.cumsum(n_codes)[:-1].tolist()], dtype=torch.int64))
+        self.register_buffer("met_gap", torch.zeros(len(n_codes), dtype=torch.bool))
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         noise.draw(self.weight, generator, lambda drawn: nn.init.normal_(drawn, generator=generator))
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.weight[codes + self.first]
+
+    def is_gap(self, codes: Tensor) -> Tensor:
+        """Whether a level is missing, or one that training has not seen."""
+        return codes == 0
+
+    @torch.no_grad()
+    def set_gaps(self, vectors: Tensor, which: Tensor) -> None:
+        """Give the gaps of some columns the vectors (n_columns, d_embedding)."""
+        self.weight[self.first[which]] = vectors[which]

@@ -36,12 +36,15 @@ class Encoding:
         Units of the columns that a carried mixture sees.
     center, unit : ndarray of shape (n_outputs,)
         Of responses; 0 and 1 for classes.
+    row_weight : float
+        Mean weight of the rows of the fit, or of the first batch: what a row of weight 1 weighs in training.
     """
 
     encoder: TableEncoder
     lines: Standardizer | None
     center: np.ndarray
     unit: np.ndarray
+    row_weight: float
 
     def inputs(self, raw: RawColumns, dtype: Any) -> tuple[Table, np.ndarray | None]:
         """The table of some rows, and the columns that a carried mixture sees."""
@@ -50,10 +53,14 @@ class Encoding:
             return table, None
         return table, replace(self.encoder, units=self.lines).standardized(raw).astype(dtype)
 
+    def weighing(self, weight: np.ndarray) -> Encoding:
+        """The same for rows of other weights."""
+        return replace(self, row_weight=float(weight.mean()))
+
     def rows(self, raw: RawColumns, coded: np.ndarray, weight: np.ndarray, dtype: Any) -> Encoded:
         """Rows to train on: ``coded`` are numbers of classes (n_rows,), or responses (n_rows, n_outputs)."""
         y = coded if coded.ndim == 1 else (coded - self.center) / self.unit
-        return Encoded(*self.inputs(raw, dtype), y, weight / weight.mean())
+        return Encoded(*self.inputs(raw, dtype), y, weight / self.row_weight)
 
 
 @dataclass(frozen=True)

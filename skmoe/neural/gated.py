@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..routing import RoutingReport, routing_report
 from .fitted import FittedNetwork
@@ -17,8 +18,6 @@ class Gated:
     """What both neural estimators tell of their gates; a part of `skmoe.neural._estimator.SparseMixture`."""
 
     top_k_: int
-    n_experts_: int
-    n_blocks: int
     _network: FittedNetwork
     _raw: Callable[[Any], RawColumns]
     _readable: Callable[[], FittedNetwork]
@@ -88,20 +87,14 @@ class Gated:
         ValueError
             Where there is nothing to be left out, or a gate has no number of experts.
         """
-        raw_k = self._raw_k()
-        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= raw_k:
-            raise ValueError(f"k={k!r}: expected an int from 1 to top_k_={raw_k}. Routing is pruned, never widened.")
+        check_is_fitted(self)
+        if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= self.top_k_:
+            raise ValueError(f"k={k!r}: expected an int from 1 to top_k_={self.top_k_}. Routing is pruned, never widened.")
         if any(rule is None for rule in self._network.architecture.rules):
             raise ValueError("This router does not choose a number of experts, so there is none to lower.")
         self._network = self._network.pruned(int(k))
         self.top_k_ = int(k)
         return self
-
-    def _raw_k(self) -> int:
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(self)
-        return self.top_k_
 
     def _gated(self, X: Any, block: int) -> Any:
         raw = self._raw(X)

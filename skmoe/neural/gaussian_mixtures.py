@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import logsumexp
 
@@ -14,7 +16,9 @@ from .forward.network import Read
 
 
 class GaussianMixtures:
-    """Mixtures of normal distributions, in units of training.
+    """Mixtures of normal distributions, in units of training; read in double precision, whatever the network's.
+
+    An offset of the responses or the square of their unit may be more than single precision can hold.
 
     .. math:: p(y \\mid x) = \\tfrac1M \\sum_m \\sum_{k \\in S_m(x)} g_{mk}(x) \\, N(y; \\mu_{mk}(x), s_{mk}(x)^2)
 
@@ -25,22 +29,30 @@ class GaussianMixtures:
     mean, scale : ndarray of shape (n_rows, n_parts, n_outputs)
     center, unit : ndarray of shape (n_outputs,)
         Of the responses.
+    dtype : dtype
+        Of the means that are told.
     """
 
     def __init__(
-        self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray, center: np.ndarray, unit: np.ndarray
+        self,
+        log_weight: np.ndarray,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        center: np.ndarray,
+        unit: np.ndarray,
+        dtype: Any = np.float64,
     ) -> None:
         self._log_weight, self._mean, self._scale = log_weight, mean, scale
-        self._center, self._unit = center.astype(mean.dtype), unit.astype(mean.dtype)
+        self._center, self._unit, self._dtype = center, unit, dtype
 
     @classmethod
     def of(cls, read: Read, encoding: Encoding, scale_floor: float) -> GaussianMixtures:
         """Of a head whose answers are means and v: every expert of every member is a part."""
         n_rows, n_members, k, _ = read.answers.shape
-        log_weight = read.log_weight.reshape(n_rows, -1) - np.log(read.log_weight.dtype.type(n_members))
-        mean, v = np.split(read.answers.reshape(n_rows, n_members * k, -1), 2, axis=2)
-        scale = np.sqrt(mean.dtype.type(scale_floor) ** 2 + np.exp(2 * v))
-        return cls(log_weight, mean, scale, encoding.center, encoding.unit)
+        log_weight = read.log_weight.reshape(n_rows, -1).astype(np.float64) - np.log(n_members)
+        mean, v = np.split(read.answers.reshape(n_rows, n_members * k, -1).astype(np.float64), 2, axis=2)
+        scale = np.sqrt(scale_floor**2 + np.exp(2 * v))
+        return cls(log_weight, mean, scale, encoding.center, encoding.unit, read.answers.dtype)
 
     @property
     def _weight(self) -> np.ndarray:
@@ -48,14 +60,15 @@ class GaussianMixtures:
 
     def mean(self) -> np.ndarray:
         """Means, (n_rows[, n_outputs])."""
-        return joined((self._center + self._unit * (self._weight * self._mean).sum(axis=1)).T)
+        mean = self._center + self._unit * (self._weight * self._mean).sum(axis=1)
+        return joined(mean.astype(self._dtype, copy=False).T)
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance."""
+        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance; the latter in double."""
         mean = (self._weight * self._mean).sum(axis=1, keepdims=True)
         spread = np.square(self._scale) + np.square(self._mean - mean)
         variance = np.square(self._unit) * (self._weight * spread).sum(axis=1)
-        return joined((self._center + self._unit * mean[:, 0]).T), joined(variance.T)
+        return self.mean(), joined(variance.T)
 
     def quantiles(self, levels: np.ndarray) -> np.ndarray:
         """Quantiles, (n_rows, n_levels[, n_outputs])."""
@@ -71,7 +84,6 @@ class GaussianMixtures:
     def distribution(self) -> MixtureDistribution:
         """The same for those who want to ask more."""
         parts = np.arange(self._log_weight.shape[1])
-        theta = tuple(part.transpose(1, 2, 0).astype(np.float64) for part in (self._mean, np.log(self._scale)))
-        units = (part.astype(np.float64)[:, None] for part in (self._center, self._unit))
-        predictive = LinearPredictive(Gaussian(), theta, *units)
-        return MixtureDistribution(self._log_weight.T.astype(np.float64), [(parts, predictive)])
+        theta = tuple(part.transpose(1, 2, 0) for part in (self._mean, np.log(self._scale)))
+        predictive = LinearPredictive(Gaussian(), theta, self._center[:, None], self._unit[:, None])
+        return MixtureDistribution(self._log_weight.T, [(parts, predictive)])

@@ -14,7 +14,7 @@ _GROUP_ROWS = 10
 
 
 def held_out(
-    strata: np.ndarray, how: Any, fraction: float, rng: np.random.RandomState, X: Any = None, y: Any = None
+    strata: np.ndarray, how: Any, fraction: float, rng: np.random.RandomState, passed: tuple[Any, Any], seen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the rows that train, and of those held out, both rising.
 
@@ -23,12 +23,15 @@ def held_out(
     strata : ndarray of int, shape (n_rows,)
         Groups of rows of which the same share is held out.
     how : {"stratified", "last"} or cross-validation splitter
-        "last" holds out the last rows, where rows stand in the order of time; of a splitter the first split is taken.
+        "last" holds out the last rows, where rows stand in the order of time. Of a splitter the first split is taken;
+        rows that are on neither side of it are left out.
     fraction : float
         Share of the rows.
     rng : RandomState
-    X, y : array-like
-        For the splitter.
+    passed : pair of array-like
+        X and y of all rows that the user passed, for the splitter.
+    seen : ndarray of int, shape (n_rows,)
+        Which of these the rows are.
 
     Raises
     ------
@@ -38,19 +41,21 @@ def held_out(
     n_rows = len(strata)
     if how == "last":
         out = np.arange(n_rows) >= n_rows - round(fraction * n_rows)
+        sides = ~out, out
     elif how == "stratified":
         out = _stratified(strata, fraction, rng)
+        sides = ~out, out
     else:
-        _, chosen = next(iter(how.split(X, y)))
-        out = np.zeros(n_rows, dtype=bool)
-        out[chosen] = True
-    if out.all() or not out.any():
+        train, test = next(iter(how.split(*passed)))
+        sides = np.isin(seen, train), np.isin(seen, test)
+    if not all(side.any() for side in sides):
+        counts = [np.count_nonzero(side) for side in sides]
         raise ValueError(
-            f"n_samples={n_rows} leaves {np.count_nonzero(~out)} rows to train on and {np.count_nonzero(out)} to "
-            f"validate by, with validation={how!r} and validation_fraction={fraction}: expected rows on both sides. "
-            "Pass more rows, or early_stopping=False."
+            f"n_samples={n_rows} leaves {counts[0]} rows to train on and {counts[1]} to validate by, with "
+            f"validation={how!r} and validation_fraction={fraction}: expected rows on both sides. Pass more rows, or "
+            "early_stopping=False."
         )
-    return np.flatnonzero(~out), np.flatnonzero(out)
+    return np.flatnonzero(sides[0]), np.flatnonzero(sides[1])
 
 
 def _stratified(strata: np.ndarray, fraction: float, rng: np.random.RandomState) -> np.ndarray:

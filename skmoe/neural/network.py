@@ -241,6 +241,19 @@ class Network(nn.Module):
         return self.by_member(self.distribution(self(rows)).log_prob(self.each_member(y)))
 
     @torch.no_grad()
+    def stand_in(self, rows: Inputs, weight: Tensor, n_rows: int = 4096) -> None:
+        """Give the gaps of columns in which training never met one the mean vector of the column.
+
+        Nothing else has taught them what to be, and so they would stay as they were drawn.
+        """
+        for embedding, values in ((self.numbers, rows.numbers), (self.categories, rows.codes)):
+            if embedding is not None:
+                embedding.met_gap |= embedding.is_gap(values).any(0)
+                blocks = zip(values.split(n_rows), weight.split(n_rows), strict=True)
+                total: Any = sum((w[:, None, None] * embedding(block)).sum(0) for block, w in blocks)
+                embedding.set_gaps(total / weight.sum(), ~embedding.met_gap)
+
+    @torch.no_grad()
     def carry(self, mixture: CarriedMixture, center: np.ndarray, unit: np.ndarray) -> None:
         """Begin as a fitted mixture: everything else adds nothing yet.
 

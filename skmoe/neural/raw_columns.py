@@ -122,6 +122,19 @@ def read_columns(
     return read(estimator, X, reset, categorical_features)
 
 
+def refuse_gaps(raw: RawColumns) -> None:
+    """ValueError where a number is missing, for who reads standardised columns."""
+    gaps = np.isnan(raw.numbers)
+    if gaps.any():
+        row, at = np.argwhere(gaps)[0]
+        column = raw.name(np.flatnonzero(~raw.is_categorical)[at])
+        raise ValueError(
+            f"X contains NaN (first in row {row}, column {column}; {np.count_nonzero(gaps)} of {gaps.size} entries), "
+            "and a linear model, which reads standardised columns, needs every number. Fill the gaps with "
+            "SimpleImputer(add_indicator=True) in a pipeline, or drop the rows."
+        )
+
+
 def _is_frame(X: Any) -> bool:
     return hasattr(X, "dtypes") and (hasattr(X, "iloc") or hasattr(X, "get_columns")) and len(X.shape) == 2
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..rows.design import Standardizer
 from .normal_scores import Masses, Scores, bin_edges
-from .raw_columns import Category, RawColumns
+from .raw_columns import Category, RawColumns, refuse_gaps
 
 #: Rows that are encoded together: as many as stay in the cache while their columns are read one after the other.
 _BLOCK_ROWS = 2**13
@@ -140,15 +140,7 @@ class TableEncoder:
         ValueError
             Where a number is missing.
         """
-        gaps = np.isnan(raw.numbers)
-        if gaps.any():
-            row, at = np.argwhere(gaps)[0]
-            column = raw.name(np.flatnonzero(~raw.is_categorical)[at])
-            raise ValueError(
-                f"X contains NaN (first in row {row}, column {column}; {np.count_nonzero(gaps)} of {gaps.size} "
-                "entries), and a linear model, which reads standardised columns, needs every number. Fill the gaps "
-                "with SimpleImputer(add_indicator=True) in a pipeline, or drop the rows."
-            )
+        refuse_gaps(raw)
         return self.units.apply(raw.numbers.astype(np.float64))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
@@ -164,7 +165,7 @@ def test_columns_that_a_mixture_cannot_see_are_refused():
 
 
 def test_more_experts_a_row_than_the_mixture_has():
-    with pytest.raises(ValueError, match="there are n_experts=2"):
+    with pytest.raises(ValueError, match="there are 2 experts in the mixture of init"):
         begun(MoERegressor(2, **QUICK).fit(X, Y), top_k=3).fit(X, Y)
 
 
@@ -172,3 +173,20 @@ def test_a_frozen_mixture_survives_a_clone():
     mixture = MoERegressor(2, **QUICK).fit(X, Y)
     scores = cross_val_score(begun(FrozenEstimator(mixture), max_epochs=0), X, Y, cv=2, error_score="raise")
     assert np.isfinite(scores).all()
+
+
+def test_columns_of_other_names():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    mixture = MoERegressor(2, **QUICK).fit(frame, Y)
+    with pytest.raises(ValueError, match=r"init is a mixture of the columns \['a', 'b', 'c'\], but X has the columns"):
+        begun(mixture).fit(frame[["c", "b", "a"]], Y)
+    begun(mixture, max_epochs=0).fit(frame, Y)
+
+
+def test_gaps_are_refused_by_their_row():
+    mixture = MoERegressor(2, **QUICK).fit(X, Y)
+    rows = X.copy()
+    rows[77, 1] = np.nan
+    for learn in (begun(mixture).fit, begun(mixture).partial_fit):
+        with pytest.raises(ValueError, match="first in row 77, column 1; 1 of 360"):
+            learn(rows, Y)

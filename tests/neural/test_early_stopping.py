@@ -21,8 +21,9 @@ KIND = pytest.mark.parametrize("kind", KINDS)
 # -- which rows --------------------------------------------------------------------------------------------------------
 
 
-def divided(strata, how="stratified", fraction=0.15, seed=0, X=None, y=None):
-    train, test = held_out(np.asarray(strata), how, fraction, np.random.RandomState(seed), X, y)
+def divided(strata, how="stratified", fraction=0.15, seed=0):
+    passed, seen = (np.zeros((len(strata), 2)), np.zeros(len(strata))), np.arange(len(strata))
+    train, test = held_out(np.asarray(strata), how, fraction, np.random.RandomState(seed), passed, seen)
     assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(len(strata)))
     assert (np.diff(train) > 0).all()
     assert (np.diff(test) > 0).all()
@@ -50,13 +51,24 @@ def test_the_last_rows_are_held_out_in_their_order():
 
 
 @pytest.mark.parametrize(
-    "splitter", [KFold(4), TimeSeriesSplit(3, test_size=8), ShuffleSplit(random_state=0), PredefinedSplit([-1, 0] * 20)]
+    "splitter",
+    [KFold(4), TimeSeriesSplit(3, test_size=8, gap=2), ShuffleSplit(1, test_size=0.1, train_size=0.2, random_state=0)],
 )
-def test_of_a_splitter_the_first_test_rows_are_held_out(splitter):
-    X = np.zeros((40, 2))
-    train, test = divided(np.zeros(40), splitter, X=X, y=np.zeros(40))
-    assert_array_equal(test, np.sort(next(iter(splitter.split(X)))[1]))
-    assert len(train) + len(test) == 40
+def test_of_a_splitter_both_sides_of_the_first_split_are_taken(splitter):
+    X, y = np.zeros((40, 2)), np.zeros(40)
+    sides = held_out(y.astype(int), splitter, 0.15, np.random.RandomState(0), (X, y), np.arange(40))
+    for found, wanted in zip(sides, next(iter(splitter.split(X))), strict=True):
+        assert_array_equal(found, np.sort(wanted))
+
+
+def test_a_splitter_divides_the_rows_that_were_passed():
+    seen = np.arange(0, 40, 2)  # the others have no weight
+    fold = PredefinedSplit(np.where(np.arange(40) >= 30, 0, -1))
+    train, test = held_out(
+        np.zeros(20, int), fold, 0.15, np.random.RandomState(0), (np.zeros((40, 2)), np.zeros(40)), seen
+    )
+    assert_array_equal(seen[train], np.arange(0, 30, 2))
+    assert_array_equal(seen[test], np.arange(30, 40, 2))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +96,11 @@ def test_numbers_are_grouped_by_size():
 @pytest.mark.parametrize("how", ["last", PredefinedSplit(np.where(LAST, 0, -1)), TimeSeriesSplit(2, test_size=9)])
 def test_rows_held_out_are_as_rows_that_are_passed(kind, how):
     make, y = KINDS[kind]
-    out = LAST if not isinstance(how, TimeSeriesSplit) else (np.arange(len(y)) >= 102) & (np.arange(len(y)) < 111)
+    train, out = ~LAST, LAST
+    if isinstance(how, TimeSeriesSplit):  # the rest is the future
+        train, out = (np.isin(np.arange(len(y)), side) for side in next(iter(how.split(X))))
     own = make(validation=how).fit(GAPS, y)
-    passed = make().fit(GAPS[~out], y[~out], X_val=GAPS[out], y_val=y[out])
+    passed = make().fit(GAPS[train], y[train], X_val=GAPS[out], y_val=y[out])
     assert own.validation_score_ == passed.validation_score_
     assert_same_answers(own, passed, GAPS)
 

@@ -176,3 +176,15 @@ def test_what_is_said_of_gates():
         assert_allclose(model.routing_report(GAPS, block).usage, weights.mean(0))
     assert np.abs(model.gate_proba(GAPS, 0) - model.gate_proba(GAPS, 1)).max() > 1e-3
     assert_allclose(model.gate_proba(GAPS), model.gate_proba(GAPS, 1))
+
+
+def test_single_precision_holds_any_units():
+    """Means alone are told in single precision: offsets and squares of units do not fit into it."""
+    single = GAPS.astype(np.float32)
+    for y in (Y + 1e9, 1e25 * Y, 1e-25 * Y):
+        model = regressor().fit(single, y)
+        double = single.astype(np.float64)
+        assert_allclose(model.log_prob(single, y), model.log_prob(double, y), rtol=1e-4, atol=1e-3)
+        assert_allclose(model.predict(single, return_std=True)[1], model.predict(double, return_std=True)[1], rtol=1e-3)
+        assert_allclose(model.predict_quantile(single, 0.5), model.predict_quantile(double, 0.5), rtol=1e-3)
+        assert model.predict(single).dtype == np.float32

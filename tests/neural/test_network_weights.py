@@ -153,3 +153,18 @@ def test_labels_of_any_type(y):
     assert_allclose(model.predict_proba(X), classifier().fit(X, LABELS).predict_proba(X))
     assert model.classes_.dtype == model.predict(X).dtype == y.dtype
     assert set(model.predict(X)) <= set(y)
+
+
+def test_a_heavy_batch_of_a_stream_counts_for_more():
+    """Beside the first batch, whose rows weigh one: AdamW remembers how large its gradients were."""
+    rows = [regressor(learning_rate=0.01, gradient_clip=None).partial_fit(X, Y) for _ in range(2)]
+    for model, weight in zip(rows, (1.0, 100.0), strict=True):
+        for first in range(0, 90, 30):
+            model.partial_fit(X[first : first + 30], Y[first : first + 30] + 1, sample_weight=np.full(30, weight))
+    assert np.abs(rows[0].predict(X) - rows[1].predict(X)).max() > 1e-3
+
+
+def test_nothing_is_left_to_train_on():
+    labels = np.where(np.arange(len(X)) >= 110, "a", THREE)
+    with pytest.raises(ValueError, match="rows that are left to train on are all of weight 0"):
+        classifier(validation="last", class_weight={"a": 1.0, **dict.fromkeys(np.unique(THREE), 0.0)}).fit(X, labels)

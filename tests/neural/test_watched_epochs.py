@@ -38,9 +38,9 @@ def test_history(kind):
 
 
 def test_the_learning_rate_falls_along_half_a_cosine():
-    """Three batches an epoch: the rate told is that of the last."""
+    """Four batches an epoch, of 102 rows: the rate told is that of the last."""
     model = regressor(max_epochs=5, n_iter_no_change=9, learning_rate=0.01).fit(X, Y)
-    steps = (3 * np.arange(5) + 2) / 15
+    steps = (4 * np.arange(5) + 3) / 20
     expected = 0.005 * (1 + np.cos(np.pi * steps))
     np.testing.assert_allclose([told["learning_rate"] for told in model.history_], expected)
 
@@ -127,6 +127,15 @@ def test_the_fit_and_its_epochs_are_tasks(kind):
     assert len(set(recorder.scores[:4])) == 4
 
 
+def test_a_batch_of_a_stream_is_a_fit_of_one_epoch():
+    recorder = Recorder()
+    model = regressor().set_callbacks(recorder).partial_fit(X, Y).partial_fit(X, Y)
+    epoch = [("begin", "epoch"), ("end", "epoch")]
+    assert recorder.told == ["setup", ("begin", "fit"), *epoch, ("end", "fit"), "teardown"] * 2
+    assert recorder.scores[-1] == model.log_prob(X, Y).mean()
+    assert set(vars(model)) - set(vars(regressor().partial_fit(X, Y))) == {"_skl_callbacks"}
+
+
 def test_the_estimator_of_an_epoch_stays_as_it_was():
     """And can be pickled, although training goes on."""
     recorder = Recorder()
@@ -204,3 +213,9 @@ def test_a_bar_over_a_grid_search(capsys):
     search = GridSearchCV(make_pipeline(StandardScaler(), regressor()), {"sparsemoeregressor__top_k": [1, 2]}, cv=2)
     search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(X, Y)
     assert "SparseMoERegressor - fit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("batch_size", "n_batches"), [(None, 1), (200, 1), (119, 2), (40, 3), (1, 120), ("auto", 15)])
+def test_no_batch_is_larger_than_was_asked(batch_size, n_batches):
+    model = regressor(batch_size=batch_size, early_stopping=False, max_epochs=1).partial_fit(X, Y)
+    assert model._network.moments.n_steps == n_batches

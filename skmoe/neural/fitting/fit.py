@@ -186,11 +186,13 @@ def _rows(encoded: Encoded, plan: Plan) -> Rows:
 
 def _trained(training: Training, kept: Kept) -> Trained:
     network = training.network
+    network.load_state_dict(kept.state)
+    network.stand_in(training.rows.inputs, training.rows.weight)
     network.choose(kept.k)
     architecture = replace(network.architecture, rules=network.rules)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     return Trained(
-        architecture, arrays_of(kept.state), _moments(training), kept.epoch, kept.k, kept.score, n_parameters
+        architecture, arrays_of(network.state_dict()), _moments(training), kept.epoch, kept.k, kept.score, n_parameters
     )
 
 

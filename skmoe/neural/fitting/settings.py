@@ -20,7 +20,9 @@ class Settings:
     k : int
         Experts of a row once routing is sparse.
     n_experts : int
-    n_epochs, batch_size : int
+    n_epochs : int
+    n_batches : int
+        Steps of an epoch; batches are as even in size as can be.
     learning_rate, weight_decay, gradient_clip : float
         Of AdamW; the clip is the largest norm of a gradient.
     soft_start : float
@@ -42,7 +44,7 @@ class Settings:
     k: int
     n_experts: int
     n_epochs: int
-    batch_size: int
+    n_batches: int
     learning_rate: float
     weight_decay: float
     gradient_clip: float
@@ -86,7 +88,7 @@ class Encoded(NamedTuple):
     y : ndarray of int64, shape (n_rows,), or of float64, shape (n_rows, n_outputs)
         Numbers of classes, or responses in units of training.
     weight : ndarray of shape (n_rows,)
-        Divided by their mean.
+        Divided by their mean over the rows of the fit, or of the first batch of a stream.
     """
 
     table: Table

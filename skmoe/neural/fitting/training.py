@@ -89,7 +89,6 @@ class Training:
             fused=device in ("cpu", "cuda"),
         )
         self._parameters = list(network.parameters())
-        self._n_batches = max(1, round(len(rows.weight) / settings.batch_size))
         self._average: MovingAverage | None = None
 
     # -- epochs --------------------------------------------------------------------------------------------------------
@@ -115,7 +114,7 @@ class Training:
             Told of every epoch; True asks to stop.
         """
         if self.settings.averaging:  # from what training begins with
-            self._average = MovingAverage(self._parameters, self.settings.averaging * self._n_batches)
+            self._average = MovingAverage(self._parameters, self.settings.averaging * self.settings.n_batches)
         best = self._start(score, start)
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
@@ -167,7 +166,7 @@ class Training:
 
     def _batches(self) -> Iterator[Tensor]:
         """Numbers of the rows of each batch, as even in size as can be."""
-        n_rows, n_batches = len(self.rows.weight), self._n_batches
+        n_rows, n_batches = len(self.rows.weight), self.settings.n_batches
         # A full batch is taken in the order of the table.
         order = torch.arange(n_rows) if n_batches == 1 else torch.randperm(n_rows, generator=self.generator)
         yield from order.to(self.rows.weight.device).tensor_split(n_batches)
