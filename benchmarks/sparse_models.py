@@ -182,7 +182,14 @@ BASELINES: dict[str, Made] = {
 OURS: dict[str, Made] = {"sparse": sparse(), "embedding=periodic": sparse(embedding="periodic")}
 
 #: For few rows of a class: small networks, many members, no rows held out. Chosen on creditcard_ulb.
-_AS_FOR_FRAUD = {"n_members": 16, "n_blocks": 1, "width": 64, "d_embedding": 8, "early_stopping": False, "max_epochs": 16}
+_AS_FOR_FRAUD = {
+    "n_members": 16,
+    "n_blocks": 1,
+    "width": 64,
+    "d_embedding": 8,
+    "early_stopping": False,
+    "max_epochs": 16,
+}
 FRAUD: dict[str, Made] = {
     "sparse-fraud": sparse(**_AS_FOR_FRAUD),
     "perceptron-fraud": sparse(**_AS_FOR_FRAUD, n_experts=1, top_k=1, hidden=(128,)),

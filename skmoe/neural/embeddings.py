@@ -74,7 +74,7 @@ class LinearEmbedding(NumberEmbedding):
 
 
 class PiecewiseLinearEmbedding(NumberEmbedding):
-    """A polyline for every column (Gorishniy et al. 2022, section 3.2; knots there are quantiles, here see `bin_edges`).
+    """A polyline for every column (Gorishniy et al. 2022, section 3.2), with knots of `skmoe.neural.normal_scores`.
 
     .. math:: \\phi_{jt}(z) = \\min(1, \\max(0, (z - q_{jt}) / (q_{j,t+1} - q_{jt})))
 

@@ -89,7 +89,9 @@ class Gated:
         """
         check_is_fitted(self)
         if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k <= self.top_k_:
-            raise ValueError(f"k={k!r}: expected an int from 1 to top_k_={self.top_k_}. Routing is pruned, never widened.")
+            raise ValueError(
+                f"k={k!r}: expected an int from 1 to top_k_={self.top_k_}. Routing is pruned, never widened."
+            )
         if any(rule is None for rule in self._network.architecture.rules):
             raise ValueError("This router does not choose a number of experts, so there is none to lower.")
         self._network = self._network.pruned(int(k))

@@ -96,7 +96,9 @@ class Masses(NamedTuple):
         heavy = self.is_heavy(n_marks)
         light = Masses(self.values[~heavy], self.mass[~heavy])
         steps = light.quantile_steps(np.linspace(0, 1, n_marks - np.count_nonzero(heavy)))
-        marks = [np.concatenate([every[heavy], _halfway(every[~heavy], *steps)]) for every in (self.values, self.levels)]
+        marks = [
+            np.concatenate([every[heavy], _halfway(every[~heavy], *steps)]) for every in (self.values, self.levels)
+        ]
         values, first = np.unique(marks[0], return_index=True)
         return values, marks[1][first]
 
