@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring
 from sklearn.utils import Tags, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -19,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from .._callbacks import CallbackSupportMixin, with_callbacks
 from .._validation import check_weight
 from .carried import CarriedMixture
+from .epoch_scorer import epoch_scorer
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Settings
 from .gated import Gated
@@ -306,7 +305,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
         score = None
         if out is not None and self.scoring is not None:
-            score = self._scorer(encoding, out)
+            score = epoch_scorer(self, encoding, out)
         encoded = encoding.rows(rows.raw, rows.coded, rows.trained, dtype)
         held = None
         if out is not None:
@@ -326,19 +325,6 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         if self.precision != "auto":
             return self.precision
         return "float64" if self.batch_size is None and torch_side.device.type == "cpu" else "float32"
-
-    def _scorer(self, encoding: Encoding, out: Validation) -> Any:
-        """A function of who reads the network, that scores the rows held out."""
-        scorer = check_scoring(self, self.scoring)
-        view = copy.copy(self)
-        takes_weights = "sample_weight" in signature(scorer).parameters and np.ptp(out.given.weight) > 0
-        weights = {"sample_weight": out.given.weight} if takes_weights else {}
-
-        def score(reader: Any) -> float:
-            view._network = FittedNetwork(encoding, reader.architecture, {}, 0, reader=reader)
-            return float(scorer(view, out.X, out.y, **weights))
-
-        return score
 
     # -- read ----------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
 
 from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
-from sklearn.metrics import log_loss, make_scorer, mean_pinball_loss, roc_auc_score  # noqa: E402
+from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_pinball_loss, r2_score, roc_auc_score  # noqa: E402
 from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
 from small import GAPS, KINDS, LABELS, OUTPUTS, THREE, X, Y, assert_same_answers, classifier, regressor  # noqa: E402
 
@@ -210,3 +210,28 @@ def test_scores_are_weighted_where_rows_are():
     assert_array_equal(seen[-1], weight[LAST])
     regressor(max_epochs=1, scoring=score).fit(X, Y)
     assert seen[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "scoring"),
+    [
+        (regressor, Y, "neg_max_error"),
+        (classifier, THREE, "adjusted_rand_score"),
+        (classifier, LABELS, make_scorer(lambda y, predicted: np.mean(y == predicted))),
+        (regressor, Y, lambda model, X, y: model.score(X, y)),
+    ],
+    ids=["max error", "clusters", "a metric of one's own", "a scorer of one's own"],
+)
+def test_weights_are_kept_from_metrics_that_take_none(kind, y, scoring):
+    model = kind(validation="last", scoring=scoring).fit(X, y, np.linspace(1, 2, len(y)))
+    scorer = get_scorer(scoring)
+    assert model.validation_score_ == pytest.approx(scorer(model, X[LAST], y[LAST]), rel=1e-5)
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_absolute_error", make_scorer(r2_score)], ids=["name", "scorer"])
+def test_metrics_that_take_weights_get_them(scoring):
+    weight = np.where(np.arange(len(Y)) % 2, 9.0, 1.0)
+    model = regressor(validation="last", scoring=scoring).fit(X, Y, weight)
+    weighted = get_scorer(scoring)(model, X[LAST], Y[LAST], sample_weight=weight[LAST])
+    assert model.validation_score_ == pytest.approx(weighted, rel=1e-4)
+    assert model.validation_score_ != pytest.approx(get_scorer(scoring)(model, X[LAST], Y[LAST]), rel=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def train(
     rows: Encoded,
     held_out: Encoded | None,
     begin: Beginning,
-    score: Callable[[TorchNetwork], float] | None,
+    score: Callable[[TorchNetwork, int], float] | None,
     watch: Callable[[dict[str, Any], TorchNetwork], bool],
 ) -> Trained:
     """Train a network.
@@ -130,7 +131,7 @@ def train(
         To validate by their mean log density.
     begin : Beginning
     score : callable or None
-        Validates in the place of the log density.
+        Validates in the place of the log density; told who reads the network, and the experts of a row in it.
     watch : callable
         Told of every epoch, and asked whether to stop.
     """
@@ -141,17 +142,19 @@ def train(
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
         start = _begin(training, begin)
         reader = TorchNetwork(network)
-        scored = _score(network, plan, held_out) if score is None else lambda: score(reader)
-        validated = held_out is not None or score is not None
-        kept = training.run(scored if validated else None, lambda told: watch(told, reader), start=start)
+        scored = None
+        if score is not None:
+            scored = partial(score, reader)
+        elif held_out is not None:
+            scored = _log_density(network, plan, held_out)
+        kept = training.run(scored, lambda told: watch(told, reader), start=start)
         return _trained(training, kept)
 
 
-def _score(network: Network, plan: Plan, held_out: Encoded | None) -> Callable[[], float]:
-    if held_out is None:
-        return lambda: float("nan")
+def _log_density(network: Network, plan: Plan, held_out: Encoded) -> Callable[[int], float]:
+    """The score of those who ask for no other: the mean log density of the rows held out."""
     rows = _rows(held_out, plan)
-    return lambda: mean_log_prob(network, *rows)
+    return lambda k: mean_log_prob(network, *rows)
 
 
 def _begin(training: Training, begin: Beginning) -> int | None:

@@ -96,7 +96,7 @@ class Training:
 
     def run(
         self,
-        score: Callable[[], float] | None,
+        score: Callable[[int], float] | None,
         watch: Callable[[dict[str, Any]], bool],
         *,
         start: int | None = None,
@@ -109,8 +109,8 @@ class Training:
             Experts of a row in the state that training starts from, where that state is worth keeping if no epoch does
             better. None: it was drawn by lot.
         score : callable or None
-            Validation score of the network as it is, higher is better; None validates nothing, and the last state is
-            kept.
+            Validation score of the network as it is, told the experts of a row in it; higher is better. None validates
+            nothing, and the last state is kept.
         watch : callable
             Told of every epoch; True asks to stop.
         """
@@ -120,7 +120,7 @@ class Training:
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
             with nullcontext() if self._average is None else self._average.in_place():
-                found = self._validated(score)
+                found = self._validated(score, self.settings.k)  # sparsely, also in the soft start
                 if found is None or best.score is None or found > best.score:
                     best = Kept(self._state(), self.settings.k, epoch, found)
                 stop = watch({**told, "validation_score": found})
@@ -129,18 +129,18 @@ class Training:
                 break
         return best
 
-    def _start(self, score: Callable[[], float] | None, start: int | None) -> Kept:
+    def _start(self, score: Callable[[int], float] | None, start: int | None) -> Kept:
         """The state before the first epoch."""
         k = self.settings.k if start is None else start
         return Kept(self._state(), k, 0, None if start is None else self._validated(score, k))
 
-    def _validated(self, score: Callable[[], float] | None, k: int | None = None) -> float | None:
-        """Score of the network as it predicts, which is sparsely."""
-        self.network.choose(self.settings.k if k is None else k)
+    def _validated(self, score: Callable[[int], float] | None, k: int) -> float | None:
+        """Score of the network as it predicts, with k experts of a row."""
+        self.network.choose(k)
         self.network.eval()
         if score is None:
             return None
-        found = score()
+        found = score(k)
         return found if math.isfinite(found) else -math.inf
 
     def _state(self) -> State:

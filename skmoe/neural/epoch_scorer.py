@@ -1,0 +1,40 @@
+"""Scores of epochs by a metric of the user's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from .fitted import Encoding, FittedNetwork
+from .given import Validation
+
+
+def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callable[[Any, int], float]:
+    """A function of who reads the network, and of the experts of a row, that scores the rows held out.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``scoring`` is asked; what it is asked of is a copy that predicts with the network as it is now.
+    encoding : Encoding
+    out : Validation
+    """
+    scorer = check_scoring(estimator, estimator.scoring)
+    view = copy.copy(estimator)
+    weights = {"sample_weight": out.given.weight} if np.ptp(out.given.weight) > 0 and _takes_weights(scorer) else {}
+
+    def score(reader: Any, k: int) -> float:
+        view._network = FittedNetwork(encoding, reader.architecture, {}, k, reader=reader)
+        return float(scorer(view, out.X, out.y, **weights))
+
+    return score
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer has a use for weights. Those of scikit-learn all take them, and pass them to their metric."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
