@@ -30,6 +30,7 @@ def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callabl
 
     def score(reader: Any, k: int) -> float:
         view._network = FittedNetwork(encoding, reader.architecture, {}, k, reader=reader)
+        view.n_experts_, view.top_k_ = reader.architecture.n_experts, k
         return float(scorer(view, out.X, out.y, **weights))
 
     return score

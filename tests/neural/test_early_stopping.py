@@ -12,6 +12,7 @@ from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_pinball_loss
 from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
 from small import GAPS, KINDS, LABELS, OUTPUTS, THREE, X, Y, assert_same_answers, classifier, regressor  # noqa: E402
 
+from skmoe import MoERegressor  # noqa: E402
 from skmoe.neural.holding_out import groups_by_size, held_out  # noqa: E402
 
 LAST = np.arange(len(Y)) >= len(Y) - round(0.15 * len(Y))
@@ -235,3 +236,22 @@ def test_metrics_that_take_weights_get_them(scoring):
     weighted = get_scorer(scoring)(model, X[LAST], Y[LAST], sample_weight=weight[LAST])
     assert model.validation_score_ == pytest.approx(weighted, rel=1e-4)
     assert model.validation_score_ != pytest.approx(get_scorer(scoring)(model, X[LAST], Y[LAST]), rel=1e-3)
+
+
+@KIND
+def test_scorers_see_how_many_experts_there_are(kind):
+    """Those of the network that they score, also of the mixture that training begins with."""
+    make, y = KINDS[kind]
+    seen = []
+
+    def score(model, X, y):
+        seen.append((model.n_experts_, model.top_k_, (model._gated(X, -1).weights > 0).sum(-1).max()))
+        return 0.0
+
+    make(max_epochs=2, top_k=3, scoring=score).fit(X, y)
+    assert seen == [(4, 3, 3)] * 2
+    if kind == "regressor":
+        seen.clear()
+        mixture = MoERegressor(3, n_init=1, random_state=0).fit(X, y)
+        make(max_epochs=1, top_k=1, scoring=score, init=mixture).fit(X, y)
+        assert seen == [(3, 3, 3), (3, 1, 1)]
