@@ -88,7 +88,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that are held out.
     scoring : str, callable or None, default=None
-        What says how good an epoch is, as in scikit-learn; None is the mean log density.
+        What says how good an epoch is, as in scikit-learn; None is the mean log density in units of y, that of
+        `log_prob`.
     n_iter_no_change : int, default=8
         Epochs of sparse training without a better score before it stops.
     max_epochs : int, default=40
@@ -132,7 +133,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     best_epoch_ : int
         The epoch that was kept; 0 is the start.
     validation_score_ : float or None
-        Its score.
+        Its score: by default the weighted mean of `log_prob` of the rows held out.
     history_ : list of dict
         Of every epoch: ``epoch``, ``loss``, ``k`` (experts of a row), ``learning_rate``, ``seconds``,
         ``validation_score``.

@@ -116,15 +116,11 @@ def fit(kind, y, **changed):
     return model.fit(X[~LAST], y[~LAST], X_val=X[LAST], y_val=y[LAST])
 
 
-def unit_of(model):
-    return np.log(model._network.encoding.unit).sum()
-
-
 @pytest.mark.parametrize(
     ("kind", "y", "scoring", "score"),
     [
-        (regressor, Y, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
-        (regressor, OUTPUTS, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
+        (regressor, Y, None, lambda m, X, y: m.log_prob(X, y).mean()),
+        (regressor, OUTPUTS, None, lambda m, X, y: m.log_prob(X, y).mean()),
         (regressor, Y, "r2", lambda m, X, y: m.score(X, y)),
         (regressor, OUTPUTS, "neg_mean_squared_error", lambda m, X, y: -np.square(m.predict(X) - y).mean()),
         (classifier, THREE, None, lambda m, X, y: m.log_prob(X, y).mean()),
@@ -153,6 +149,25 @@ def test_the_best_epoch_is_kept(kind, y, scoring, score):
     assert model.validation_score_ == max(sparse) == every[model.best_epoch_ - 1]
     assert model.validation_score_ == pytest.approx(score(model, X[LAST], y[LAST]), abs=1e-3)
     assert len(set(every)) > 1
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("y", [Y, OUTPUTS], ids=["one", "outputs"])
+def test_the_log_density_that_validates_is_in_units_of_y(y, precision):
+    """Of a thousand times y it is lower by log 1000 for every output, and the epochs are the same."""
+    weight = 1 + np.arange(LAST.sum()) % 3.0
+    passed = {"X_val": X[LAST], "sample_weight_val": weight}
+    one, other = (
+        regressor(precision=precision).fit(X[~LAST], times * y[~LAST], **passed, y_val=times * y[LAST])
+        for times in (1, 1000)
+    )
+    for model, times in ((one, 1), (other, 1000)):
+        expected = np.average(model.log_prob(X[LAST], times * y[LAST]), weights=weight)
+        assert model.validation_score_ == pytest.approx(expected, abs=2e-5)
+    lower = np.log(1000) * y.reshape(len(y), -1).shape[1]
+    scores = [np.array([told["validation_score"] for told in model.history_]) for model in (one, other)]
+    assert_allclose(scores[0] - scores[1], lower, atol=1e-3)
+    assert one.best_epoch_ == other.best_epoch_
 
 
 def test_stopping_changes_no_epoch_before():

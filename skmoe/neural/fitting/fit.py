@@ -41,6 +41,8 @@ class Plan:
     device : torch.device
     precision : {"float32", "float64", "bfloat16"}
     seed : int
+    log_unit : float
+        Sum of the logarithms of the units of the responses, 0 for classes.
     """
 
     architecture: Architecture
@@ -51,6 +53,7 @@ class Plan:
     device: torch.device
     precision: str
     seed: int
+    log_unit: float
 
     @property
     def dtype(self) -> torch.dtype:
@@ -128,7 +131,7 @@ def train(
     rows : Encoded
         To learn from.
     held_out : Encoded or None
-        To validate by their mean log density.
+        To validate by their mean log density, in the units of the user's responses.
     begin : Beginning
     score : callable or None
         Validates in the place of the log density; told who reads the network, and the experts of a row in it.
@@ -142,7 +145,7 @@ def train(
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
         start = _begin(training, begin)
         reader = TorchNetwork(network)
-        scored = None
+        scored: Callable[[int], float] | None = None
         if score is not None:
             scored = partial(score, reader)
         elif held_out is not None:
@@ -152,9 +155,9 @@ def train(
 
 
 def _log_density(network: Network, plan: Plan, held_out: Encoded) -> Callable[[int], float]:
-    """The score of those who ask for no other: the mean log density of the rows held out."""
+    """The score of those who ask for no other: the mean log density of the rows held out, in units of the user's."""
     rows = _rows(held_out, plan)
-    return lambda k: mean_log_prob(network, *rows)
+    return lambda k: mean_log_prob(network, *rows) - plan.log_unit
 
 
 def _begin(training: Training, begin: Beginning) -> int | None:
