@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from .._callbacks import CallbackSupportMixin, with_callbacks
 from .._validation import check_weight
 from .carried import CarriedMixture
-from .epoch_scorer import epoch_scorer
+from .epoch_scorer import check_scored, epoch_scorer
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Settings
 from .gated import Gated
@@ -156,7 +156,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         ImportError
             Where torch is not installed.
         ValueError
-            Where rows or parameters make no sense, or the device is not here.
+            Where rows or parameters make no sense, the device is not here, or the validation score is never finite.
         FloatingPointError
             Where training left the numbers; it says in which epoch and batch.
         """
@@ -313,6 +313,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         trained = torch_side.trained(
             self, encoding, settings, encoded, held, previous, score, watch, precision=precision, seed=seed
         )
+        check_scored(self.scoring, trained.score)
         self._network = trained.network
         self.n_experts_, self.top_k_ = settings.n_experts, trained.network.k
         self.n_parameters_ = trained.n_parameters

@@ -1,4 +1,4 @@
-"""Scores of epochs by a metric of the user's."""
+"""Scores of epochs by a metric of the user's, and scores that say nothing."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callabl
         return float(scorer(view, out.X, out.y, **weights))
 
     return score
+
+
+def check_scored(scoring: Any, score: float | None) -> None:
+    """ValueError where the best score of a training is not finite: then none was, and no epoch is better than others.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+    score : float or None
+        None where nothing was validated.
+    """
+    if score is None or np.isfinite(score):
+        return
+    name = "The mean log density" if scoring is None else f"scoring={scoring!r}"
+    raise ValueError(
+        f"{name} of the rows to validate by was {score} and finite in no epoch, so none is the best: expected a finite "
+        "number after one epoch at least. Look for responses out of all proportion there, choose another scoring, "
+        "validate by more rows (validation_fraction, or X_val and y_val), or by none (early_stopping=False)."
+    )
 
 
 def _takes_weights(scorer: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -196,6 +198,37 @@ def test_a_score_that_is_not_a_number_is_the_worst():
     scores = iter([np.nan, 1.0, np.nan, 2.0, np.nan, np.nan])
     model = regressor(max_epochs=6, soft_start=0.0, scoring=lambda model, X, y: next(scores)).fit(X, Y)
     assert (model.best_epoch_, model.validation_score_) == (4, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "scoring", "message"),
+    [
+        (regressor, Y, lambda model, X, y: np.nan, r"scoring=<function .*lambda.* of the rows to validate by was nan"),
+        (classifier, THREE, lambda model, X, y: np.inf, "scoring=<function .* was inf and finite in no epoch"),
+        (regressor, Y, "r2", "scoring='r2' of the rows to validate by was nan and finite in no epoch, so none is the"),
+        (regressor, np.where(LAST, 1e300, Y), None, "The mean log density of the rows to validate by was -?(inf|nan)"),
+    ],
+    ids=["nan", "inf", "r2 of one row", "density of a far row"],
+)
+@pytest.mark.filterwarnings("ignore:R.2 score is not well-defined")
+def test_a_score_that_is_never_finite_says_so(kind, y, scoring, message):
+    """And what was fitted before stays."""
+    model = kind(max_epochs=1).fit(X, THREE if kind is classifier else Y)
+    before = copy.deepcopy(model)
+    model.set_params(scoring=scoring, max_epochs=3)
+    out = LAST & (np.arange(len(y)) == len(y) - 1) if scoring == "r2" else LAST
+    with pytest.raises(ValueError, match=message):
+        model.fit(X[~LAST], y[~LAST], X_val=X[out], y_val=y[out])
+    assert_same_answers(model, before, X)
+    assert model.history_ == before.history_
+
+
+def test_of_a_mixture_whose_score_is_not_finite_an_epoch_is_kept():
+    mixture = MoERegressor(3, n_init=1, random_state=0).fit(X, Y)
+    scores = iter([np.nan, np.nan, 1.0])
+    model = regressor(init=mixture, max_epochs=2, scoring=lambda model, X, y: next(scores)).fit(X, Y)
+    assert (model.best_epoch_, model.validation_score_, model.top_k_) == (2, 1.0, 2)
+    assert [told["validation_score"] for told in model.history_] == [-np.inf, 1.0]
 
 
 def test_without_it_the_last_epoch_is_kept():

@@ -42,7 +42,7 @@ class Kept(NamedTuple):
     epoch : int
         The epoch after which it was the state; 0 is the start.
     score : float or None
-        Its validation score.
+        Its validation score, as it was given: not finite where no epoch had a finite one.
     """
 
     state: State
@@ -121,9 +121,9 @@ class Training:
             told = self.epoch(epoch)
             with nullcontext() if self._average is None else self._average.in_place():
                 found = self._validated(score, self.settings.k)  # sparsely, also in the soft start
-                if found is None or best.score is None or found > best.score:
+                if found is None or best.score is None or _rank(found) > _rank(best.score):
                     best = Kept(self._state(), self.settings.k, epoch, found)
-                stop = watch({**told, "validation_score": found})
+                stop = watch({**told, "validation_score": None if found is None else _rank(found)})
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and waited >= self.settings.patience):
                 break
@@ -138,10 +138,7 @@ class Training:
         """Score of the network as it predicts, with k experts of a row."""
         self.network.choose(k)
         self.network.eval()
-        if score is None:
-            return None
-        found = score(k)
-        return found if math.isfinite(found) else -math.inf
+        return None if score is None else score(k)
 
     def _state(self) -> State:
         return {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -221,6 +218,11 @@ class Training:
             parts = flat.split([parameter.numel() for parameter in self._parameters])
             for parameter, part in zip(self._parameters, parts, strict=True):
                 parameter.grad = part.view_as(parameter)
+
+
+def _rank(score: float) -> float:
+    """A score that can be compared: one that is not finite is the worst."""
+    return score if math.isfinite(score) else -math.inf
 
 
 def _diverged(epoch: int, batch: int, why: str) -> FloatingPointError:
