@@ -196,18 +196,20 @@ def test_rows_of_ones_own():
 
 @KIND
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
-def test_training_that_leaves_the_numbers(kind, how):
+@pytest.mark.parametrize(("clip", "advice"), [(None, ", set gradient_clip"), (1.0, " or gradient_clip")])
+def test_training_that_leaves_the_numbers(kind, how, clip, advice):
     """It says where, in one sentence after the other, and what was fitted stays."""
     make, y = KINDS[kind]
     model = make().fit(X, y)
     before, state = copy.deepcopy(model), dict(vars(model))
-    model.set_params(learning_rate=1e30, gradient_clip=None)
+    model.set_params(learning_rate=1e30, gradient_clip=clip)
     with pytest.raises(FloatingPointError) as caught:
         getattr(model, how)(X, y)
     message = str(caught.value)
     assert re.match(r"Training left the numbers in batch \d of epoch 1: ", message)
-    assert "What was fitted before this call is kept as it was. Lower learning_rate, set gradient_clip" in message
+    assert f"What was fitted before this call is kept as it was. Lower learning_rate{advice}, or look" in message
     assert ".." not in message
+    assert len(re.findall("[Ll]ower (the )?learning.rate|[Ll]ook for", message)) == 2  # each piece of advice once
     model.set_params(learning_rate=before.learning_rate, gradient_clip=1.0)
     assert_same_answers(model, before, X)
     fitted = [name for name in state if name.endswith("_") or name == "_network"]

@@ -22,7 +22,7 @@ class Settings:
     n_experts : int
     n_epochs, batch_size : int
     learning_rate, weight_decay, gradient_clip : float
-        Of AdamW; the clip is the largest norm of a gradient.
+        Of AdamW; the clip is the largest norm of a gradient, infinite where none is too large.
     soft_start : float
         Share of the epochs in which every row goes to all experts.
     entropy : float

@@ -151,7 +151,7 @@ class Training:
         batches = list(self._batches())
         total = 0.0
         for i, batch in enumerate(batches):
-            progress = (number - 1 + i / len(batches)) / max(self.settings.n_epochs, 1)
+            progress = (number - 1 + i / len(batches)) / self.settings.n_epochs
             self._set_rate(self.settings.learning_rate_at(progress))
             total += self._step(batch, number, i + 1)
         return {
@@ -187,18 +187,25 @@ class Training:
         except ValueError as error:
             if "finite" not in str(error):  # not what a gate says of logits that are infinite or NaN
                 raise
-            raise _diverged(epoch, number, str(error).rstrip(".")) from error
+            raise self._diverged(epoch, number, str(error).split(": expected")[0]) from error  # advice is given there
         loss.backward()
         self._average_gradients()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip or math.inf)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):
-            raise _diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
+            raise self._diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
         self.optimizer.step()
         self.network.update()
         if self._average is not None:
             self._average.follow()
         return value
+
+    def _diverged(self, epoch: int, batch: int, why: str) -> FloatingPointError:
+        clip = ", set gradient_clip" if math.isinf(self.settings.gradient_clip) else " or gradient_clip"
+        return FloatingPointError(
+            f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is "
+            f"kept as it was. Lower learning_rate{clip}, or look for columns with extreme values."
+        )
 
     def _precision(self) -> Any:
         if not self.half:
@@ -223,10 +230,3 @@ class Training:
 def _rank(score: float) -> float:
     """A score that can be compared: one that is not finite is the worst."""
     return score if math.isfinite(score) else -math.inf
-
-
-def _diverged(epoch: int, batch: int, why: str) -> FloatingPointError:
-    return FloatingPointError(
-        f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is kept "
-        "as it was. Lower learning_rate, set gradient_clip, or look for columns with extreme values."
-    )
