@@ -187,7 +187,8 @@ class Training:
         except ValueError as error:
             if "finite" not in str(error):  # not what a gate says of logits that are infinite or NaN
                 raise
-            raise self._diverged(epoch, number, str(error).split(": expected")[0]) from error  # advice is given there
+            # Its own advice is left out: it is given again below.
+            raise self._diverged(epoch, number, str(error).split(": expected")[0]) from error
         loss.backward()
         self._average_gradients()
         norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip)
