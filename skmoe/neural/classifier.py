@@ -72,7 +72,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Weight of the loss that keeps the logits of the gates small.
     capacity_factor : float > 0 or None, default=None
         In training an expert of a block before the head takes this many times its even share of the choices, the rest
-        is dropped. None drops nothing. At predict nothing ever is.
+        is dropped. None drops nothing. At predict nothing ever is. For `router` ``"topk"``, ``"switch"`` and
+        ``"gshard"``; records have their own.
     categorical_features : "from_dtype", None, list of str, list of int, mask or slice, default="from_dtype"
         Columns that are categories. ``"from_dtype"``: of dataframes those of text and categories, of arrays none.
     early_stopping : bool, default=True

@@ -48,6 +48,12 @@ def refused(fit, error, message):
         ({"router": TopK}, "router must be a Router record such as TopK(k=2), got the class TopK: call it."),
         ({"router": ExpertChoice()}, "router=ExpertChoice(capacity_factor="),
         ({"router": MultiTask(n_tasks=2)}, "router=MultiTask(n_tasks=2"),
+        (
+            {"router": "soft", "capacity_factor": 1.5},
+            "capacity_factor=1.5 goes with router='topk', 'switch' and 'gshard', but router='soft' drops no rows.",
+        ),
+        ({"router": "noisy_topk", "capacity_factor": 1.5}, "capacity_factor=1.5 goes with router='topk', 'switch' and"),
+        ({"router": TopK(k=1), "capacity_factor": 1.5}, "capacity_factor=1.5 goes with router='topk', 'switch' and"),
         ({"router": Soft(tree=(2, 3))}, "tree=(2, 3) of Soft has 6 leaves and the layer has n_experts=4"),
         ({"device": "gpu"}, "device='gpu' is not on this machine ("),
         ({"device": "cuda:77"}, "device='cuda:77' is not on this machine ("),
