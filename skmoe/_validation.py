@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, time, timedelta
 from numbers import Integral
 from typing import Any, NoReturn
@@ -79,6 +81,15 @@ def check_labels(y: Any) -> np.ndarray:
     """Labels, (n_rows,)."""
     refuse_times(y, "y")
     return column_or_1d(y, warn=True)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Sentences about X, y or weights begin with the name under which the user passed them."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def check_n_samples(n_samples: Any) -> int:

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._callbacks import CallbackSupportMixin, with_callbacks
-from .._validation import check_weight
+from .._validation import check_weight, naming
 from .carried import CarriedMixture
 from .epoch_scorer import check_scored, epoch_scorer
 from .fitted import Encoding, FittedNetwork
@@ -227,11 +227,17 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
                 "Rows to validate by have an X and a y, but only one of X_val and y_val, or their weights alone, were "
                 "passed. Pass X_val and y_val together, or neither."
             )
-        raw = read_columns(self, X, reset=False, categorical_features=categorical)
-        check_consistent_length(raw.numbers, y)
-        weight, coded = check_weight(sample_weight, raw.numbers), self._coded_as_fitted(y)
+        with naming("X_val"):
+            raw = read_columns(self, X, reset=False, categorical_features=categorical)
+        with naming("X_val and y_val"):
+            check_consistent_length(raw.numbers, y)
+        with naming("sample_weight_val"):
+            weight = check_weight(sample_weight, raw.numbers)
+        with naming("y_val"):
+            coded = self._coded_as_fitted(y)
+            trained = self._trained_weight(coded, weight)
         self._check_validation(coded[weight > 0])
-        return Validation(Given(raw, coded, weight, self._trained_weight(coded, weight)), X, y)
+        return Validation(Given(raw, coded, weight, trained), X, y)
 
     # -- what is trained -----------------------------------------------------------------------------------------------
 

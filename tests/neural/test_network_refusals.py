@@ -185,16 +185,44 @@ def test_rows_of_ones_own():
     same = {"X_val": X[:9], "y_val": np.full(9, "same")}
     refused(fit(**same), ValueError, f"The 9{ONE_CLASS}")
     other = {"X_val": X[:9], "y_val": np.full(9, "other")}
-    refused(fit(**other), ValueError, "y holds the label 'other', but the classes of the fit are ['opposite' 'same'].")
+    refused(
+        fit(**other), ValueError, "y_val: y holds the label 'other', but the classes of the fit are ['opposite' 'sa"
+    )
     half = "Rows to validate by have an X and a y, but only one of X_val and y_val"
     refused(fit(X_val=X), ValueError, half)
     refused(fit(y_val=LABELS), ValueError, half)
     refused(fit(sample_weight_val=np.ones(9)), ValueError, half)
     both = {"X_val": X, "y_val": Y}
     refused(fit(regressor(early_stopping=False), Y, **both), ValueError, "X_val was passed, but early_stopping=False")
-    refused(fit(regressor(), Y, X_val=X[:, :2], y_val=Y), ValueError, "X has 2 features, but SparseMoERegressor is exp")
-    refused(fit(regressor(), Y, X_val=X, y_val=Y[:9]), ValueError, "Found input variables with inconsistent numbers")
-    refused(fit(regressor(), Y, X_val=X, y_val=OUTPUTS), ValueError, "y has shape (120, 2), but the fit was to y of sh")
+    refused(fit(regressor(), Y, X_val=X[:, :2], y_val=Y), ValueError, "X_val: X has 2 features, but SparseMoERegressor")
+    refused(fit(regressor(), Y, X_val=X, y_val=Y[:9]), ValueError, "X_val and y_val: Found input variables with incon")
+    refused(
+        fit(regressor(), Y, X_val=X, y_val=OUTPUTS), ValueError, "y_val: y has shape (120, 2), but the fit was to y"
+    )
+    refused(fit(regressor(), Y, X_val=X, y_val=Y + np.nan), ValueError, "y_val: Input y contains NaN")
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(9), "sample_weight_val: Sample weights must contain at least one non-zero number"),
+        (-np.ones(9), "sample_weight_val: Negative values in data passed to `sample_weight`"),
+        (np.full(9, np.nan), "sample_weight_val: Input sample_weight contains NaN"),
+        (np.ones(4), "sample_weight_val: sample_weight.shape == (4,), expected (9,)!"),
+    ],
+    ids=["zero", "negative", "NaN", "short"],
+)
+def test_weights_of_rows_of_ones_own(weight, message):
+    passed = {"X_val": X[:9], "y_val": Y[:9], "sample_weight_val": weight}
+    refused(lambda: regressor().fit(X, Y, **passed), ValueError, message)
+
+
+def test_class_weights_that_leave_nothing_to_validate_by():
+    model = classifier(class_weight={"same": 0.0, "opposite": 1.0})
+    passed = {"X_val": X, "y_val": LABELS, "sample_weight_val": np.where(LABELS == "same", 1.0, 0.0)}
+    refused(
+        lambda: model.fit(X, LABELS, **passed), ValueError, "y_val: class_weight={'same': 0.0, 'opposite': 1.0} giv"
+    )
 
 
 # -- training that fails -----------------------------------------------------------------------------------------------
