@@ -263,7 +263,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
                 f"SparseMoEClassifier needs at least 2 classes, but y holds one class ({plain(self.classes_[0])!r})"
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
-        # Rows of weight 0 may hold whatever they like: they are not there.
+        # Rows of weight 0 are not there, so they may hold a label that no other row has.
         return codes_of(np.where(weight > 0, y, self.classes_[0]), self.classes_).astype(np.int64)
 
     def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:
