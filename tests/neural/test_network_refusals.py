@@ -140,6 +140,8 @@ def test_numbers(y, message):
     [
         (np.where(Y > 0, np.nan, 1.0), None, "Input y contains NaN"),
         (Y, None, "Unknown label type: continuous."),
+        (np.where(Y > 0, LABELS, None), None, "y holds None beside the label '"),
+        (np.where(Y > 0, LABELS.astype(object), 3), None, "y holds 3 beside the label '"),
         (np.column_stack([LABELS, LABELS]), None, "y should be a 1d array, got an array of shape (120, 2) instead."),
         (np.full(120, 3), None, "SparseMoEClassifier needs at least 2 classes, but y holds one class (3)."),
         (
@@ -148,7 +150,7 @@ def test_numbers(y, message):
             "SparseMoEClassifier needs at least 2 classes, but y holds one class ('same') in the rows of positive wei",
         ),
     ],
-    ids=["NaN", "numbers", "two columns", "one class", "one class that weighs"],
+    ids=["NaN", "numbers", "None", "mixed", "two columns", "one class", "one class that weighs"],
 )
 def test_labels(y, weight, message):
     refused(lambda: classifier().fit(X, y, weight), ValueError, message)
@@ -304,6 +306,12 @@ def test_unfitted(kind):
     for ask in asked:
         with pytest.raises(NotFittedError, match="is not fitted yet"):
             ask(make())
+
+
+def test_classes_of_several_kinds():
+    classes = np.array(["same", "opposite", None], dtype=object)
+    message = "classes holds None beside the label 'same': expected labels of one kind"
+    refused(lambda: classifier().partial_fit(X, LABELS, classes=classes), ValueError, message)
 
 
 def test_balanced_classes_of_a_stream():
