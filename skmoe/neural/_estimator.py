@@ -142,7 +142,8 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
-            How much rows count, beside each other: they are divided by their mean. A row of weight 0 is not there.
+            How much rows count, beside each other: they are divided by their mean. A row of weight 0 is not there. Let
+            them be like counts: their sum stands for the number of rows where the scale of a column is learned.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows to validate by, in the place of some that are held out.
 
