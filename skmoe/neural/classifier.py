@@ -108,7 +108,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Whether `fit` goes on from the network of the last fit, with its bins and units.
     class_weight : dict, "balanced" or None, default=None
         What rows of a class count, times their sample weights; ``"balanced"`` makes all classes count alike.
-        Probabilities are then those of classes so weighted.
+        Probabilities are then those of classes so weighted. They also weigh the mean log probability that
+        validates (for ``"balanced"`` the classes of `X_val` are counted anew), but not `scoring`.
     device : str or torch.device, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
@@ -127,7 +128,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     best_epoch_ : int
         The epoch that was kept; 0 is the start.
     validation_score_ : float or None
-        Its score.
+        Its score: by default the mean of `log_prob` of the rows held out, weighted as in training.
     history_ : list of dict
         Of every epoch: ``epoch``, ``loss``, ``k`` (experts of a row), ``learning_rate``, ``seconds``,
         ``validation_score``.
