@@ -129,6 +129,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     Attributes
     ----------
     n_outputs_ : int
+    output_names_ : list of str
+        Where there are several outputs: the columns of a dataframe y, else ``y0``, ``y1``, ...
     n_experts_, top_k_ : int
         Experts of a block, and of a row at predict.
     best_epoch_ : int
