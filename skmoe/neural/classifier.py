@@ -82,7 +82,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Which rows are held out: the same share of every class; the last ones, where rows
         stand in the order of time; or the first test set of a splitter. Rows of your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
-        Share of the rows that are held out.
+        Share of the rows that are held out. ``"stratified"`` leaves a row of every class on each side if it has two, so
+        very small and very large shares are not met.
     scoring : str, callable or None, default=None
         What says how good an epoch is, as in scikit-learn; None is the mean log probability.
     n_iter_no_change : int, default=8
@@ -93,8 +94,9 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoEClassifier or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture. In searches wrap it in
-        `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
+        nothing at first, so that predictions before the first epoch are those of the mixture. These are scored, and
+        kept if no epoch is better, with all experts for every row: `top_k_` is then `n_experts_`. In searches wrap it
+        in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4
@@ -105,7 +107,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     gradient_clip : float > 0 or None, default=1.0
         Largest norm of a gradient; larger ones are shortened.
     warm_start : bool, default=False
-        Whether `fit` goes on from the network of the last fit, with its bins and units.
+        Whether `fit` goes on from the network of the last fit, with its bins and units. Give `random_state` an int
+        then: with None other rows are held out each time, some of which the last fit was trained on.
     class_weight : dict, "balanced" or None, default=None
         What rows of a class count, times their sample weights; ``"balanced"`` makes all classes count alike.
         Probabilities are then those of classes so weighted. They also weigh the mean log probability that
@@ -113,8 +116,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     device : str or torch.device, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
-        Of training. ``"auto"`` is double on the processor where batches are full, which is for small tables, and single
-        elsewhere. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
+        Of training. ``"auto"`` is double on the processor with ``batch_size=None``, which is for small tables, else
+        single. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
     random_state : int, RandomState or None, default=None
         Of the parameters, the order of the rows, and the rows held out. Nothing outside of the estimator is seeded.
     verbose : int, default=0
