@@ -68,7 +68,7 @@ def classes_of_stream(classes: Any, known: np.ndarray | None) -> np.ndarray:
     ValueError
         Where none are given at first, fewer than two, or others later.
     """
-    given = None if classes is None else np.unique(check_labels(classes))
+    given = None if classes is None else np.unique(check_labels(classes, "classes"))
     if known is not None:
         if given is not None and not np.array_equal(given, known):
             raise ValueError(

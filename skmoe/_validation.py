@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, time, timedelta
 from numbers import Integral
 from typing import Any, NoReturn
@@ -75,10 +77,35 @@ def check_responses(y: Any, n_outputs: int) -> np.ndarray:
     return checked
 
 
-def check_labels(y: Any) -> np.ndarray:
-    """Labels, (n_rows,)."""
-    refuse_times(y, "y")
-    return column_or_1d(y, warn=True)
+def check_labels(y: Any, name: str = "y") -> np.ndarray:
+    """Labels, (n_rows,), that can be put in order: text alone, or none of it."""
+    refuse_times(y, name)
+    labels = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "O":
+        _refuse_mixed(labels, name)
+    return labels
+
+
+def _refuse_mixed(labels: np.ndarray, name: str) -> None:
+    """Raise ValueError where labels are missing, or of kinds that do not go together."""
+    is_text = np.fromiter((isinstance(label, str) for label in labels), dtype=bool, count=len(labels))
+    other = labels[~is_text]
+    odd = other[:1] if is_text.any() else [label for label in other if label is None][:1]
+    if len(odd):
+        beside = f" beside the label {labels[is_text][0]!r}" if is_text.any() else ""
+        raise ValueError(
+            f"{name} holds {odd[0]!r}{beside}: expected labels of one kind, all text or all numbers, and none missing. "
+            "Drop rows that have no label, and turn those of another kind into text, with str."
+        )
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Sentences about X, y or weights begin with the name under which the user passed them."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def check_n_samples(n_samples: Any) -> int:

@@ -243,7 +243,7 @@ class MoEClassifier(ClassifierMixin, ClassStreaming, MixtureOfExperts):
         check_classification_targets(y)
         weight = check_weight(sample_weight, X)
         if classes is not None:
-            return self._check_first_batch(X, y, weight, np.unique(check_labels(classes)))
+            return self._check_first_batch(X, y, weight, np.unique(check_labels(classes, "classes")))
         self.classes_ = np.unique(y[weight > 0])
         if len(self.classes_) < 2:
             raise ValueError(

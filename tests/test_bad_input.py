@@ -30,6 +30,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((N_ROWS, 3))
 NUMBERS = X[:, 0] + RNG.standard_normal(N_ROWS)
 LABELS = (NUMBERS > 0).astype(int)
+WORDS = np.array(["none", "fraud"], dtype=object)[LABELS]
 ONES = np.ones(N_ROWS)
 FRAME, POLARS = pd.DataFrame(X, columns=NAMES), pl.DataFrame(X, schema=NAMES)
 DAYS = np.datetime64("2024-01-01") + np.arange(N_ROWS)
@@ -203,6 +204,19 @@ def test_another_number_of_outputs_than_the_fit_had(trained, given):
     table(
         {
             "continuous": (NUMBERS, "continuous.*expects discrete classes"),
+            "None beside text": (
+                put(WORDS, 5, None),
+                "y holds None beside the label 'fraud': expected labels of one kind",
+            ),
+            "a number beside text": (
+                put(WORDS, 5, 3),
+                "y holds 3 beside the label 'fraud': .*turn those of another kind",
+            ),
+            "NaN beside text": (
+                put(WORDS, 5, np.nan),
+                "y holds nan beside the label 'fraud': .*none missing. Drop rows",
+            ),
+            "None beside numbers": (put(LABELS.astype(object), 5, None), "y holds None: expected labels of one kind"),
             "one class": (np.full(N_ROWS, 7), r"at least 2 classes, but y holds one class \(7\)"),
             "one class, text": (np.full(N_ROWS, "fraud"), r"at least 2 classes, but y holds one class \('fraud'\)"),
         }
@@ -211,6 +225,13 @@ def test_another_number_of_outputs_than_the_fit_had(trained, given):
 def test_labels(y, sentence):
     with pytest.raises(ValueError, match=sentence):
         MoEClassifier(2).fit(X, y)
+
+
+def test_labels_of_several_kinds_where_they_are_listed_or_read():
+    with pytest.raises(ValueError, match="classes holds None beside the label 'none'"):
+        MoEClassifier(2).partial_fit(X, WORDS, classes=np.array(["none", "fraud", None], dtype=object))
+    with pytest.raises(ValueError, match="y holds None beside the label"):
+        MoEClassifier(2, n_init=1).fit(X, WORDS).log_prob(X, put(WORDS, 5, None))
 
 
 def test_one_class_left_after_zero_weights():

@@ -6,20 +6,19 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring
 from sklearn.utils import Tags, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._callbacks import CallbackSupportMixin, with_callbacks
-from .._validation import check_weight
+from .._validation import check_weight, naming
 from .carried import CarriedMixture
+from .epoch_scorer import check_scored, epoch_scorer
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Settings
 from .gated import Gated
@@ -144,7 +143,8 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         y : array-like of shape (n_samples,), or (n_samples, n_outputs)
             Responses, or labels. Several outputs are for a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
-            How much rows count, beside each other: they are divided by their mean. A row of weight 0 is not there.
+            How much rows count, beside each other: they are divided by their mean. A row of weight 0 is not there. Let
+            them be like counts: their sum stands for the number of rows where the scale of a column is learned.
         X_val, y_val, sample_weight_val : array-like, default=None
             Rows to validate by, in the place of some that are held out.
 
@@ -158,7 +158,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         ImportError
             Where torch is not installed.
         ValueError
-            Where rows or parameters make no sense, or the device is not here.
+            Where rows or parameters make no sense, the device is not here, or the validation score is never finite.
         FloatingPointError
             Where training left the numbers; it says in which epoch and batch.
         """
@@ -242,11 +242,17 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
                 "Rows to validate by have an X and a y, but only one of X_val and y_val, or their weights alone, were "
                 "passed. Pass X_val and y_val together, or neither."
             )
-        raw = read_columns(self, X, reset=False, categorical_features=categorical)
-        check_consistent_length(raw.numbers, y)
-        weight, coded = check_weight(sample_weight, raw.numbers), self._coded_as_fitted(y)
+        with naming("X_val"):
+            raw = read_columns(self, X, reset=False, categorical_features=categorical)
+        with naming("X_val and y_val"):
+            check_consistent_length(raw.numbers, y)
+        with naming("sample_weight_val"):
+            weight = check_weight(sample_weight, raw.numbers)
+        with naming("y_val"):
+            coded = self._coded_as_fitted(y)
+            trained = self._trained_weight(coded, weight)
         self._check_validation(coded[weight > 0])
-        return Validation(Given(raw, coded, weight, self._trained_weight(coded, weight)), X, y)
+        return Validation(Given(raw, coded, weight, trained), X, y)
 
     # -- what is trained -----------------------------------------------------------------------------------------------
 
@@ -321,7 +327,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
         score = None
         if out is not None and self.scoring is not None:
-            score = self._scorer(encoding, out)
+            score = epoch_scorer(self, encoding, out)
         encoded = encoding.rows(rows.raw, rows.coded, rows.trained, dtype)
         held = None
         if out is not None:
@@ -329,6 +335,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         trained = torch_side.trained(
             self, encoding, settings, encoded, held, previous, score, watch, precision=precision, seed=seed
         )
+        check_scored(self.scoring, trained.score)
         self._network = trained.network
         self.n_experts_, self.top_k_ = settings.n_experts, trained.network.k
         self.n_parameters_ = trained.n_parameters
@@ -341,19 +348,6 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         if self.precision != "auto":
             return self.precision
         return "float64" if self.batch_size is None and torch_side.device.type == "cpu" else "float32"
-
-    def _scorer(self, encoding: Encoding, out: Validation) -> Any:
-        """A function of who reads the network, that scores the rows held out."""
-        scorer = check_scoring(self, self.scoring)
-        view = copy.copy(self)
-        takes_weights = "sample_weight" in signature(scorer).parameters and np.ptp(out.given.weight) > 0
-        weights = {"sample_weight": out.given.weight} if takes_weights else {}
-
-        def score(reader: Any) -> float:
-            view._network = FittedNetwork(encoding, reader.architecture, {}, 0, reader=reader)
-            return float(scorer(view, out.X, out.y, **weights))
-
-        return score
 
     # -- read ----------------------------------------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Weight of the loss that keeps the logits of the gates small.
     capacity_factor : float > 0 or None, default=None
         In training an expert of a block before the head takes this many times its even share of the choices, the rest
-        is dropped. None drops nothing. At predict nothing ever is.
+        is dropped. None drops nothing. At predict nothing ever is. For `router` ``"topk"``, ``"switch"`` and
+        ``"gshard"``; records have their own.
     categorical_features : "from_dtype", None, list of str, list of int, mask or slice, default="from_dtype"
         Columns that are categories. ``"from_dtype"``: of dataframes those of text and categories, of arrays none.
     early_stopping : bool, default=True
@@ -81,7 +82,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Which rows are held out: the same share of every class; the last ones, where rows
         stand in the order of time; or the first test set of a splitter. Rows of your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
-        Share of the rows that are held out.
+        Share of the rows that are held out. ``"stratified"`` leaves a row of every class on each side if it has two, so
+        very small and very large shares are not met.
     scoring : str, callable or None, default=None
         What says how good an epoch is, as in scikit-learn; None is the mean log probability.
     n_iter_no_change : int, default=8
@@ -92,8 +94,9 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoEClassifier or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture. In searches wrap it in
-        `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
+        nothing at first, so that predictions before the first epoch are those of the mixture. These are scored, and
+        kept if no epoch is better, with all experts for every row: `top_k_` is then `n_experts_`. In searches wrap it
+        in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4
@@ -104,15 +107,17 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     gradient_clip : float > 0 or None, default=1.0
         Largest norm of a gradient; larger ones are shortened.
     warm_start : bool, default=False
-        Whether `fit` goes on from the network of the last fit, with its bins and units.
+        Whether `fit` goes on from the network of the last fit, with its bins and units. Give `random_state` an int
+        then: with None other rows are held out each time, some of which the last fit was trained on.
     class_weight : dict, "balanced" or None, default=None
         What rows of a class count, times their sample weights; ``"balanced"`` makes all classes count alike.
-        Probabilities are then those of classes so weighted.
+        Probabilities are then those of classes so weighted. They also weigh the mean log probability that
+        validates (for ``"balanced"`` the classes of `X_val` are counted anew), but not `scoring`.
     device : str or torch.device, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
-        Of training. ``"auto"`` is double on the processor where batches are full, which is for small tables, and single
-        elsewhere. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
+        Of training. ``"auto"`` is double on the processor with ``batch_size=None``, which is for small tables, else
+        single. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
     random_state : int, RandomState or None, default=None
         Of the parameters, the order of the rows, and the rows held out. Nothing outside of the estimator is seeded.
     verbose : int, default=0
@@ -126,7 +131,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     best_epoch_ : int
         The epoch that was kept; 0 is the start.
     validation_score_ : float or None
-        Its score.
+        Its score: by default the mean of `log_prob` of the rows held out, weighted as in training.
     history_ : list of dict
         Of every epoch: ``epoch``, ``loss``, ``k`` (experts of a row), ``learning_rate``, ``seconds``,
         ``validation_score``.
@@ -262,7 +267,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
                 f"SparseMoEClassifier needs at least 2 classes, but y holds one class ({plain(self.classes_[0])!r})"
                 + (" in the rows of positive weight." if (weight == 0).any() else ".")
             )
-        # Rows of weight 0 may hold whatever they like: they are not there.
+        # Rows of weight 0 are not there, so they may hold a label that no other row has.
         return codes_of(np.where(weight > 0, y, self.classes_[0]), self.classes_).astype(np.int64)
 
     def _code_batch(self, y: Any, weight: np.ndarray, classes: Any) -> np.ndarray:

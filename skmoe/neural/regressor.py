@@ -77,7 +77,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Weight of the loss that keeps the logits of the gates small.
     capacity_factor : float > 0 or None, default=None
         In training an expert of a block before the head takes this many times its even share of the choices, the rest
-        is dropped. None drops nothing. At predict nothing ever is.
+        is dropped. None drops nothing. At predict nothing ever is. For `router` ``"topk"``, ``"switch"`` and
+        ``"gshard"``; records have their own.
     categorical_features : "from_dtype", None, list of str, list of int, mask or slice, default="from_dtype"
         Columns that are categories. ``"from_dtype"``: of dataframes those of text and categories, of arrays none.
     early_stopping : bool, default=True
@@ -86,9 +87,11 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Which rows are held out: the same share of rows of every size of y; the last ones, where rows
         stand in the order of time; or the first test set of a splitter. Rows of your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
-        Share of the rows that are held out.
+        Share of the rows that are held out. ``"stratified"`` leaves a row of every size of y on each side, so that very
+        small and very large shares are not met.
     scoring : str, callable or None, default=None
-        What says how good an epoch is, as in scikit-learn; None is the mean log density.
+        What says how good an epoch is, as in scikit-learn; None is the mean log density in units of y, that of
+        `log_prob`.
     n_iter_no_change : int, default=8
         Epochs of sparse training without a better score before it stops.
     max_epochs : int, default=40
@@ -97,8 +100,9 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoERegressor or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture. In searches wrap it in
-        `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
+        nothing at first, so that predictions before the first epoch are those of the mixture. These are scored, and
+        kept if no epoch is better, with all experts for every row: `top_k_` is then `n_experts_`. In searches wrap it
+        in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4
@@ -109,7 +113,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     gradient_clip : float > 0 or None, default=1.0
         Largest norm of a gradient; larger ones are shortened.
     warm_start : bool, default=False
-        Whether `fit` goes on from the network of the last fit, with its bins and units.
+        Whether `fit` goes on from the network of the last fit, with its bins and units. Give `random_state` an int
+        then: with None other rows are held out each time, some of which the last fit was trained on.
     mean_weight : float >= 0, default=10.0
         How much the squared error of the mean counts, in units of the variance of y, beside the log density. The log
         density alone learns little of the mean where it believes in a large spread, and where rows are few it then
@@ -117,8 +122,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     device : str or torch.device, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
-        Of training. ``"auto"`` is double on the processor where batches are full, which is for small tables, and single
-        elsewhere. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
+        Of training. ``"auto"`` is double on the processor with ``batch_size=None``, which is for small tables, else
+        single. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
     random_state : int, RandomState or None, default=None
         Of the parameters, the order of the rows, and the rows held out. Nothing outside of the estimator is seeded.
     verbose : int, default=0
@@ -127,12 +132,14 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     Attributes
     ----------
     n_outputs_ : int
+    output_names_ : list of str
+        Where there are several outputs: the columns of a dataframe y, else ``y0``, ``y1``, ...
     n_experts_, top_k_ : int
         Experts of a block, and of a row at predict.
     best_epoch_ : int
         The epoch that was kept; 0 is the start.
     validation_score_ : float or None
-        Its score.
+        Its score: by default the weighted mean of `log_prob` of the rows held out.
     history_ : list of dict
         Of every epoch: ``epoch``, ``loss``, ``k`` (experts of a row), ``learning_rate``, ``seconds``,
         ``validation_score``.
@@ -330,4 +337,5 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         reading = self._reading(X)
         coded = self._coded_as_fitted(y)
         check_consistent_length(X, coded)
-        return reading.log_prob(coded)
+        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
+            return reading.log_prob(coded)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .architecture import Architecture, checked_widths
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Encoded, Settings
@@ -59,6 +61,7 @@ class TorchSide:
             device=self.device,
             precision=precision,
             seed=seed,
+            log_unit=float(np.log(encoding.unit).sum()),
         )
         done = self.fit.train(plan, rows, held_out, self._beginning(estimator, encoding, plan, previous), score, watch)
         network = FittedNetwork(encoding, done.architecture, done.arrays, done.k, done.moments)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
 
 from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
-from sklearn.metrics import log_loss, make_scorer, mean_pinball_loss, roc_auc_score  # noqa: E402
+from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_pinball_loss, r2_score, roc_auc_score  # noqa: E402
 from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
 from small import GAPS, KINDS, LABELS, OUTPUTS, THREE, X, Y, assert_same_answers, classifier, regressor  # noqa: E402
 
+from skmoe import MoERegressor  # noqa: E402
 from skmoe.neural.holding_out import groups_by_size, held_out  # noqa: E402
 
 LAST = np.arange(len(Y)) >= len(Y) - round(0.15 * len(Y))
@@ -129,15 +132,11 @@ def fit(kind, y, **changed):
     return model.fit(X[~LAST], y[~LAST], X_val=X[LAST], y_val=y[LAST])
 
 
-def unit_of(model):
-    return np.log(model._network.encoding.unit).sum()
-
-
 @pytest.mark.parametrize(
     ("kind", "y", "scoring", "score"),
     [
-        (regressor, Y, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
-        (regressor, OUTPUTS, None, lambda m, X, y: (m.log_prob(X, y) + unit_of(m)).mean()),
+        (regressor, Y, None, lambda m, X, y: m.log_prob(X, y).mean()),
+        (regressor, OUTPUTS, None, lambda m, X, y: m.log_prob(X, y).mean()),
         (regressor, Y, "r2", lambda m, X, y: m.score(X, y)),
         (regressor, OUTPUTS, "neg_mean_squared_error", lambda m, X, y: -np.square(m.predict(X) - y).mean()),
         (classifier, THREE, None, lambda m, X, y: m.log_prob(X, y).mean()),
@@ -168,6 +167,25 @@ def test_the_best_epoch_is_kept(kind, y, scoring, score):
     assert len(set(every)) > 1
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("y", [Y, OUTPUTS], ids=["one", "outputs"])
+def test_the_log_density_that_validates_is_in_units_of_y(y, precision):
+    """Of a thousand times y it is lower by log 1000 for every output, and the epochs are the same."""
+    weight = 1 + np.arange(LAST.sum()) % 3.0
+    passed = {"X_val": X[LAST], "sample_weight_val": weight}
+    one, other = (
+        regressor(precision=precision).fit(X[~LAST], times * y[~LAST], **passed, y_val=times * y[LAST])
+        for times in (1, 1000)
+    )
+    for model, times in ((one, 1), (other, 1000)):
+        expected = np.average(model.log_prob(X[LAST], times * y[LAST]), weights=weight)
+        assert model.validation_score_ == pytest.approx(expected, abs=2e-5)
+    lower = np.log(1000) * y.reshape(len(y), -1).shape[1]
+    scores = [np.array([told["validation_score"] for told in model.history_]) for model in (one, other)]
+    assert_allclose(scores[0] - scores[1], lower, atol=1e-3)
+    assert one.best_epoch_ == other.best_epoch_
+
+
 def test_stopping_changes_no_epoch_before():
     model = regressor(max_epochs=30, learning_rate=0.05, n_iter_no_change=6, soft_start=0.0).fit(X, Y)
     assert 1 <= model.best_epoch_ < model.n_iter_ < 30
@@ -194,6 +212,37 @@ def test_a_score_that_is_not_a_number_is_the_worst():
     scores = iter([np.nan, 1.0, np.nan, 2.0, np.nan, np.nan])
     model = regressor(max_epochs=6, soft_start=0.0, scoring=lambda model, X, y: next(scores)).fit(X, Y)
     assert (model.best_epoch_, model.validation_score_) == (4, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "scoring", "message"),
+    [
+        (regressor, Y, lambda model, X, y: np.nan, r"scoring=<function .*lambda.* of the rows to validate by was nan"),
+        (classifier, THREE, lambda model, X, y: np.inf, "scoring=<function .* was inf and finite in no epoch"),
+        (regressor, Y, "r2", "scoring='r2' of the rows to validate by was nan and finite in no epoch, so none is the"),
+        (regressor, np.where(LAST, 1e300, Y), None, "The mean log density of the rows to validate by was -?(inf|nan)"),
+    ],
+    ids=["nan", "inf", "r2 of one row", "density of a far row"],
+)
+@pytest.mark.filterwarnings("ignore:R.2 score is not well-defined")
+def test_a_score_that_is_never_finite_says_so(kind, y, scoring, message):
+    """And what was fitted before stays."""
+    model = kind(max_epochs=1).fit(X, THREE if kind is classifier else Y)
+    before = copy.deepcopy(model)
+    model.set_params(scoring=scoring, max_epochs=3)
+    out = LAST & (np.arange(len(y)) == len(y) - 1) if scoring == "r2" else LAST
+    with pytest.raises(ValueError, match=message):
+        model.fit(X[~LAST], y[~LAST], X_val=X[out], y_val=y[out])
+    assert_same_answers(model, before, X)
+    assert model.history_ == before.history_
+
+
+def test_of_a_mixture_whose_score_is_not_finite_an_epoch_is_kept():
+    mixture = MoERegressor(3, n_init=1, random_state=0).fit(X, Y)
+    scores = iter([np.nan, np.nan, 1.0])
+    model = regressor(init=mixture, max_epochs=2, scoring=lambda model, X, y: next(scores)).fit(X, Y)
+    assert (model.best_epoch_, model.validation_score_, model.top_k_) == (2, 1.0, 2)
+    assert [told["validation_score"] for told in model.history_] == [-np.inf, 1.0]
 
 
 def test_without_it_the_last_epoch_is_kept():
@@ -224,3 +273,47 @@ def test_scores_are_weighted_where_rows_are():
     assert_array_equal(seen[-1], weight[LAST])
     regressor(max_epochs=1, scoring=score).fit(X, Y)
     assert seen[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "scoring"),
+    [
+        (regressor, Y, "neg_max_error"),
+        (classifier, THREE, "adjusted_rand_score"),
+        (classifier, LABELS, make_scorer(lambda y, predicted: np.mean(y == predicted))),
+        (regressor, Y, lambda model, X, y: model.score(X, y)),
+    ],
+    ids=["max error", "clusters", "a metric of one's own", "a scorer of one's own"],
+)
+def test_weights_are_kept_from_metrics_that_take_none(kind, y, scoring):
+    model = kind(validation="last", scoring=scoring).fit(X, y, np.linspace(1, 2, len(y)))
+    scorer = get_scorer(scoring)
+    assert model.validation_score_ == pytest.approx(scorer(model, X[LAST], y[LAST]), rel=1e-5)
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_absolute_error", make_scorer(r2_score)], ids=["name", "scorer"])
+def test_metrics_that_take_weights_get_them(scoring):
+    weight = np.where(np.arange(len(Y)) % 2, 9.0, 1.0)
+    model = regressor(validation="last", scoring=scoring).fit(X, Y, weight)
+    weighted = get_scorer(scoring)(model, X[LAST], Y[LAST], sample_weight=weight[LAST])
+    assert model.validation_score_ == pytest.approx(weighted, rel=1e-4)
+    assert model.validation_score_ != pytest.approx(get_scorer(scoring)(model, X[LAST], Y[LAST]), rel=1e-3)
+
+
+@KIND
+def test_scorers_see_how_many_experts_there_are(kind):
+    """Those of the network that they score, also of the mixture that training begins with."""
+    make, y = KINDS[kind]
+    seen = []
+
+    def score(model, X, y):
+        seen.append((model.n_experts_, model.top_k_, (model._gated(X, -1).weights > 0).sum(-1).max()))
+        return 0.0
+
+    make(max_epochs=2, top_k=3, scoring=score).fit(X, y)
+    assert seen == [(4, 3, 3)] * 2
+    if kind == "regressor":
+        seen.clear()
+        mixture = MoERegressor(3, n_init=1, random_state=0).fit(X, y)
+        make(max_epochs=1, top_k=1, scoring=score, init=mixture).fit(X, y)
+        assert seen == [(3, 3, 3), (3, 1, 1)]

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
 
-from numpy.testing import assert_allclose  # noqa: E402
+from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
 from scipy.integrate import trapezoid  # noqa: E402
 from scipy.special import logsumexp, ndtr, softmax  # noqa: E402
 from scipy.stats import norm  # noqa: E402
@@ -126,6 +126,16 @@ def test_units_of_the_response(shift):
     assert_allclose(moved.predict_var(GAPS) / unit**2, model.predict_var(GAPS), rtol=1e-3)
     log_prob = moved.log_prob(GAPS, center + unit * Y) + np.log(unit)
     assert_allclose(log_prob, model.log_prob(GAPS, Y), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("far", [1e300, -1e300])
+@pytest.mark.parametrize("y", [Y, OUTPUTS], ids=["one", "outputs"])
+def test_at_the_ends_of_the_line_the_density_is_zero_without_a_warning(y, far):
+    model = regressor(max_epochs=1).fit(GAPS, y)
+    there = np.full_like(y, far)
+    for rows in (GAPS, GAPS.astype(np.float32)):
+        assert_array_equal(model.log_prob(rows, there), -np.inf)
+        assert_array_equal(model.predict_dist(rows).logpdf(there), -np.inf)
 
 
 def test_an_output_that_does_not_vary():

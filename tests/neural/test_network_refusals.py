@@ -48,6 +48,12 @@ def refused(fit, error, message):
         ({"router": TopK}, "router must be a Router record such as TopK(k=2), got the class TopK: call it."),
         ({"router": ExpertChoice()}, "router=ExpertChoice(capacity_factor="),
         ({"router": MultiTask(n_tasks=2)}, "router=MultiTask(n_tasks=2"),
+        (
+            {"router": "soft", "capacity_factor": 1.5},
+            "capacity_factor=1.5 goes with router='topk', 'switch' and 'gshard', but router='soft' drops no rows.",
+        ),
+        ({"router": "noisy_topk", "capacity_factor": 1.5}, "capacity_factor=1.5 goes with router='topk', 'switch' and"),
+        ({"router": TopK(k=1), "capacity_factor": 1.5}, "capacity_factor=1.5 goes with router='topk', 'switch' and"),
         ({"router": Soft(tree=(2, 3))}, "tree=(2, 3) of Soft has 6 leaves and the layer has n_experts=4"),
         ({"device": "gpu"}, "device='gpu' is not on this machine ("),
         ({"device": "cuda:77"}, "device='cuda:77' is not on this machine ("),
@@ -134,6 +140,8 @@ def test_numbers(y, message):
     [
         (np.where(Y > 0, np.nan, 1.0), None, "Input y contains NaN"),
         (Y, None, "Unknown label type: continuous."),
+        (np.where(Y > 0, LABELS, None), None, "y holds None beside the label '"),
+        (np.where(Y > 0, LABELS.astype(object), 3), None, "y holds 3 beside the label '"),
         (np.column_stack([LABELS, LABELS]), None, "y should be a 1d array, got an array of shape (120, 2) instead."),
         (np.full(120, 3), None, "SparseMoEClassifier needs at least 2 classes, but y holds one class (3)."),
         (
@@ -142,7 +150,7 @@ def test_numbers(y, message):
             "SparseMoEClassifier needs at least 2 classes, but y holds one class ('same') in the rows of positive wei",
         ),
     ],
-    ids=["NaN", "numbers", "two columns", "one class", "one class that weighs"],
+    ids=["NaN", "numbers", "None", "mixed", "two columns", "one class", "one class that weighs"],
 )
 def test_labels(y, weight, message):
     refused(lambda: classifier().fit(X, y, weight), ValueError, message)
@@ -179,16 +187,44 @@ def test_rows_of_ones_own():
     same = {"X_val": X[:9], "y_val": np.full(9, "same")}
     refused(fit(**same), ValueError, f"The 9{ONE_CLASS}")
     other = {"X_val": X[:9], "y_val": np.full(9, "other")}
-    refused(fit(**other), ValueError, "y holds the label 'other', but the classes of the fit are ['opposite' 'same'].")
+    refused(
+        fit(**other), ValueError, "y_val: y holds the label 'other', but the classes of the fit are ['opposite' 'sa"
+    )
     half = "Rows to validate by have an X and a y, but only one of X_val and y_val"
     refused(fit(X_val=X), ValueError, half)
     refused(fit(y_val=LABELS), ValueError, half)
     refused(fit(sample_weight_val=np.ones(9)), ValueError, half)
     both = {"X_val": X, "y_val": Y}
     refused(fit(regressor(early_stopping=False), Y, **both), ValueError, "X_val was passed, but early_stopping=False")
-    refused(fit(regressor(), Y, X_val=X[:, :2], y_val=Y), ValueError, "X has 2 features, but SparseMoERegressor is exp")
-    refused(fit(regressor(), Y, X_val=X, y_val=Y[:9]), ValueError, "Found input variables with inconsistent numbers")
-    refused(fit(regressor(), Y, X_val=X, y_val=OUTPUTS), ValueError, "y has shape (120, 2), but the fit was to y of sh")
+    refused(fit(regressor(), Y, X_val=X[:, :2], y_val=Y), ValueError, "X_val: X has 2 features, but SparseMoERegressor")
+    refused(fit(regressor(), Y, X_val=X, y_val=Y[:9]), ValueError, "X_val and y_val: Found input variables with incon")
+    refused(
+        fit(regressor(), Y, X_val=X, y_val=OUTPUTS), ValueError, "y_val: y has shape (120, 2), but the fit was to y"
+    )
+    refused(fit(regressor(), Y, X_val=X, y_val=Y + np.nan), ValueError, "y_val: Input y contains NaN")
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(9), "sample_weight_val: Sample weights must contain at least one non-zero number"),
+        (-np.ones(9), "sample_weight_val: Negative values in data passed to `sample_weight`"),
+        (np.full(9, np.nan), "sample_weight_val: Input sample_weight contains NaN"),
+        (np.ones(4), "sample_weight_val: sample_weight.shape == (4,), expected (9,)!"),
+    ],
+    ids=["zero", "negative", "NaN", "short"],
+)
+def test_weights_of_rows_of_ones_own(weight, message):
+    passed = {"X_val": X[:9], "y_val": Y[:9], "sample_weight_val": weight}
+    refused(lambda: regressor().fit(X, Y, **passed), ValueError, message)
+
+
+def test_class_weights_that_leave_nothing_to_validate_by():
+    model = classifier(class_weight={"same": 0.0, "opposite": 1.0})
+    passed = {"X_val": X, "y_val": LABELS, "sample_weight_val": np.where(LABELS == "same", 1.0, 0.0)}
+    refused(
+        lambda: model.fit(X, LABELS, **passed), ValueError, "y_val: class_weight={'same': 0.0, 'opposite': 1.0} giv"
+    )
 
 
 # -- training that fails -----------------------------------------------------------------------------------------------
@@ -196,18 +232,20 @@ def test_rows_of_ones_own():
 
 @KIND
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
-def test_training_that_leaves_the_numbers(kind, how):
+@pytest.mark.parametrize(("clip", "advice"), [(None, ", set gradient_clip"), (1.0, " or gradient_clip")])
+def test_training_that_leaves_the_numbers(kind, how, clip, advice):
     """It says where, in one sentence after the other, and what was fitted stays."""
     make, y = KINDS[kind]
     model = make().fit(X, y)
     before, state = copy.deepcopy(model), dict(vars(model))
-    model.set_params(learning_rate=1e30, gradient_clip=None)
+    model.set_params(learning_rate=1e30, gradient_clip=clip)
     with pytest.raises(FloatingPointError) as caught:
         getattr(model, how)(X, y)
     message = str(caught.value)
     assert re.match(r"Training left the numbers in batch \d of epoch 1: ", message)
-    assert "What was fitted before this call is kept as it was. Lower learning_rate, set gradient_clip" in message
+    assert f"What was fitted before this call is kept as it was. Lower learning_rate{advice}, or look" in message
     assert ".." not in message
+    assert len(re.findall("[Ll]ower (the )?learning.rate|[Ll]ook for", message)) == 2  # each piece of advice once
     model.set_params(learning_rate=before.learning_rate, gradient_clip=1.0)
     assert_same_answers(model, before, X)
     fitted = [name for name in state if name.endswith("_") or name == "_network"]
@@ -268,6 +306,12 @@ def test_unfitted(kind):
     for ask in asked:
         with pytest.raises(NotFittedError, match="is not fitted yet"):
             ask(make())
+
+
+def test_classes_of_several_kinds():
+    classes = np.array(["same", "opposite", None], dtype=object)
+    message = "classes holds None beside the label 'same': expected labels of one kind"
+    refused(lambda: classifier().partial_fit(X, LABELS, classes=classes), ValueError, message)
 
 
 def test_balanced_classes_of_a_stream():

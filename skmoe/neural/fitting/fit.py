@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class Plan:
     device : torch.device
     precision : {"float32", "float64", "bfloat16"}
     seed : int
+    log_unit : float
+        Sum of the logarithms of the units of the responses, 0 for classes.
     """
 
     architecture: Architecture
@@ -50,6 +53,7 @@ class Plan:
     device: torch.device
     precision: str
     seed: int
+    log_unit: float
 
     @property
     def dtype(self) -> torch.dtype:
@@ -116,7 +120,7 @@ def train(
     rows: Encoded,
     held_out: Encoded | None,
     begin: Beginning,
-    score: Callable[[TorchNetwork], float] | None,
+    score: Callable[[TorchNetwork, int], float] | None,
     watch: Callable[[dict[str, Any], TorchNetwork], bool],
 ) -> Trained:
     """Train a network.
@@ -127,10 +131,10 @@ def train(
     rows : Encoded
         To learn from.
     held_out : Encoded or None
-        To validate by their mean log density.
+        To validate by their mean log density, in the units of the user's responses.
     begin : Beginning
     score : callable or None
-        Validates in the place of the log density.
+        Validates in the place of the log density; told who reads the network, and the experts of a row in it.
     watch : callable
         Told of every epoch, and asked whether to stop.
     """
@@ -141,17 +145,19 @@ def train(
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
         start = _begin(training, begin)
         reader = TorchNetwork(network)
-        scored = _score(network, plan, held_out) if score is None else lambda: score(reader)
-        validated = held_out is not None or score is not None
-        kept = training.run(scored if validated else None, lambda told: watch(told, reader), start=start)
+        scored: Callable[[int], float] | None = None
+        if score is not None:
+            scored = partial(score, reader)
+        elif held_out is not None:
+            scored = _log_density(network, plan, held_out)
+        kept = training.run(scored, lambda told: watch(told, reader), start=start)
         return _trained(training, kept)
 
 
-def _score(network: Network, plan: Plan, held_out: Encoded | None) -> Callable[[], float]:
-    if held_out is None:
-        return lambda: float("nan")
+def _log_density(network: Network, plan: Plan, held_out: Encoded) -> Callable[[int], float]:
+    """The score of those who ask for no other: the mean log density of the rows held out, in units of the user's."""
     rows = _rows(held_out, plan)
-    return lambda: mean_log_prob(network, *rows)
+    return lambda k: mean_log_prob(network, *rows) - plan.log_unit
 
 
 def _begin(training: Training, begin: Beginning) -> int | None:

@@ -24,9 +24,25 @@ _NAMED: dict[str, Callable[[int, float | None], Router]] = {
     "gshard": lambda k, factor: GShard(capacity_factor=factor),
 }
 
+#: Names of routers whose experts can be full.
+_LIMITED = ("topk", "switch", "gshard")
+
 
 def router_records(router: Any, k: int, capacity_factor: float | None) -> tuple[Router, Router]:
-    """The routers of the blocks and of the head, in which every row must get its experts: nothing is dropped there."""
+    """The routers of the blocks and of the head, in which every row must get its experts: nothing is dropped there.
+
+    Raises
+    ------
+    ValueError
+        Where rows may get no expert of their own, or a capacity factor has no place in the router.
+    """
+    if capacity_factor is not None and not (isinstance(router, str) and router in _LIMITED):
+        own = "drops no rows" if isinstance(router, str) else "is a record, with settings of its own"
+        raise ValueError(
+            f"capacity_factor={capacity_factor} goes with router='topk', 'switch' and 'gshard', but router={router!r} "
+            f"{own}. Leave it out, or give router as one of these names or as a record that has it, such as "
+            f"TopK(k={k}, capacity_factor={capacity_factor})."
+        )
     record = _NAMED[router](k, capacity_factor) if isinstance(router, str) else router
     check_router("router", record)
     if isinstance(record, ExpertChoice | MultiTask):

@@ -24,7 +24,7 @@ class Settings:
     n_batches : int
         Steps of an epoch; batches are as even in size as can be.
     learning_rate, weight_decay, gradient_clip : float
-        Of AdamW; the clip is the largest norm of a gradient.
+        Of AdamW; the clip is the largest norm of a gradient, infinite where none is too large.
     soft_start : float
         Share of the epochs in which every row goes to all experts.
     entropy : float

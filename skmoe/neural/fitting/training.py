@@ -42,7 +42,7 @@ class Kept(NamedTuple):
     epoch : int
         The epoch after which it was the state; 0 is the start.
     score : float or None
-        Its validation score.
+        Its validation score, as it was given: not finite where no epoch had a finite one.
     """
 
     state: State
@@ -95,7 +95,7 @@ class Training:
 
     def run(
         self,
-        score: Callable[[], float] | None,
+        score: Callable[[int], float] | None,
         watch: Callable[[dict[str, Any]], bool],
         *,
         start: int | None = None,
@@ -108,8 +108,8 @@ class Training:
             Experts of a row in the state that training starts from, where that state is worth keeping if no epoch does
             better. None: it was drawn by lot.
         score : callable or None
-            Validation score of the network as it is, higher is better; None validates nothing, and the last state is
-            kept.
+            Validation score of the network as it is, told the experts of a row in it; higher is better. None validates
+            nothing, and the last state is kept.
         watch : callable
             Told of every epoch; True asks to stop.
         """
@@ -119,28 +119,25 @@ class Training:
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
             with nullcontext() if self._average is None else self._average.in_place():
-                found = self._validated(score)
-                if found is None or best.score is None or found > best.score:
+                found = self._validated(score, self.settings.k)  # sparsely, also in the soft start
+                if found is None or best.score is None or _rank(found) > _rank(best.score):
                     best = Kept(self._state(), self.settings.k, epoch, found)
-                stop = watch({**told, "validation_score": found})
+                stop = watch({**told, "validation_score": None if found is None else _rank(found)})
             waited = epoch - max(best.epoch, self.settings.n_soft)
             if stop or (self.settings.patience is not None and waited >= self.settings.patience):
                 break
         return best
 
-    def _start(self, score: Callable[[], float] | None, start: int | None) -> Kept:
+    def _start(self, score: Callable[[int], float] | None, start: int | None) -> Kept:
         """The state before the first epoch."""
         k = self.settings.k if start is None else start
         return Kept(self._state(), k, 0, None if start is None else self._validated(score, k))
 
-    def _validated(self, score: Callable[[], float] | None, k: int | None = None) -> float | None:
-        """Score of the network as it predicts, which is sparsely."""
-        self.network.choose(self.settings.k if k is None else k)
+    def _validated(self, score: Callable[[int], float] | None, k: int) -> float | None:
+        """Score of the network as it predicts, with k experts of a row."""
+        self.network.choose(k)
         self.network.eval()
-        if score is None:
-            return None
-        found = score()
-        return found if math.isfinite(found) else -math.inf
+        return None if score is None else score(k)
 
     def _state(self) -> State:
         return {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -153,7 +150,7 @@ class Training:
         batches = list(self._batches())
         total = 0.0
         for i, batch in enumerate(batches):
-            progress = (number - 1 + i / len(batches)) / max(self.settings.n_epochs, 1)
+            progress = (number - 1 + i / len(batches)) / self.settings.n_epochs
             self._set_rate(self.settings.learning_rate_at(progress))
             total += self._step(batch, number, i + 1)
         return {
@@ -189,18 +186,26 @@ class Training:
         except ValueError as error:
             if "finite" not in str(error):  # not what a gate says of logits that are infinite or NaN
                 raise
-            raise _diverged(epoch, number, str(error).rstrip(".")) from error
+            # Its own advice is left out: it is given again below.
+            raise self._diverged(epoch, number, str(error).split(": expected")[0]) from error
         loss.backward()
         self._average_gradients()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip or math.inf)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(float(norm))):
-            raise _diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
+            raise self._diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
         self.optimizer.step()
         self.network.update()
         if self._average is not None:
             self._average.follow()
         return value
+
+    def _diverged(self, epoch: int, batch: int, why: str) -> FloatingPointError:
+        clip = ", set gradient_clip" if math.isinf(self.settings.gradient_clip) else " or gradient_clip"
+        return FloatingPointError(
+            f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is "
+            f"kept as it was. Lower learning_rate{clip}, or look for columns with extreme values."
+        )
 
     def _precision(self) -> Any:
         if not self.half:
@@ -222,8 +227,6 @@ class Training:
                 parameter.grad = part.view_as(parameter)
 
 
-def _diverged(epoch: int, batch: int, why: str) -> FloatingPointError:
-    return FloatingPointError(
-        f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is kept "
-        "as it was. Lower learning_rate, set gradient_clip, or look for columns with extreme values."
-    )
+def _rank(score: float) -> float:
+    """A score that can be compared: one that is not finite is the worst."""
+    return score if math.isfinite(score) else -math.inf

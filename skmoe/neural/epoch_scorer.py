@@ -1,0 +1,60 @@
+"""Scores of epochs by a metric of the user's, and scores that say nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from .fitted import Encoding, FittedNetwork
+from .given import Validation
+
+
+def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callable[[Any, int], float]:
+    """A function of who reads the network, and of the experts of a row, that scores the rows held out.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``scoring`` is asked; what it is asked of is a copy that predicts with the network as it is now.
+    encoding : Encoding
+    out : Validation
+    """
+    scorer = check_scoring(estimator, estimator.scoring)
+    view = copy.copy(estimator)
+    weights = {"sample_weight": out.given.weight} if np.ptp(out.given.weight) > 0 and _takes_weights(scorer) else {}
+
+    def score(reader: Any, k: int) -> float:
+        view._network = FittedNetwork(encoding, reader.architecture, {}, k, reader=reader)
+        view.n_experts_, view.top_k_ = reader.architecture.n_experts, k
+        return float(scorer(view, out.X, out.y, **weights))
+
+    return score
+
+
+def check_scored(scoring: Any, score: float | None) -> None:
+    """ValueError where the best score of a training is not finite: then none was, and no epoch is better than others.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+    score : float or None
+        None where nothing was validated.
+    """
+    if score is None or np.isfinite(score):
+        return
+    name = "The mean log density" if scoring is None else f"scoring={scoring!r}"
+    raise ValueError(
+        f"{name} of the rows to validate by was {score} and finite in no epoch, so none is the best: expected a finite "
+        "number after one epoch at least. Look for responses out of all proportion there, choose another scoring, "
+        "validate by more rows (validation_fraction, or X_val and y_val), or by none (early_stopping=False)."
+    )
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer has a use for weights. Those of scikit-learn all take them, and pass them to their metric."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
