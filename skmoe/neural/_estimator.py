@@ -21,6 +21,7 @@ from .carried import CarriedMixture
 from .epoch_scorer import check_scored, epoch_scorer
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Settings
+from .forward.network import Read
 from .gated import Gated
 from .given import Given, Validation
 from .holding_out import held_out
@@ -66,6 +67,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         "validation": [StrOptions({"stratified", "last"}), HasMethods(["split", "get_n_splits"])],  # text can split
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "scoring": [str, callable, None],
+        "calibrate": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
@@ -117,6 +119,12 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _head(self) -> dict[str, Any]:
         """``family`` and ``n_outputs`` of the head."""
+
+    @abstractmethod
+    def _judged(
+        self, network: FittedNetwork, read: Read, coded: np.ndarray, weight: np.ndarray, calibrate: bool
+    ) -> tuple[float, float]:
+        """The temperature at which coded responses are likeliest, or that of the network; their mean log density."""
 
     @abstractmethod
     def _carried(self) -> CarriedMixture:
@@ -325,15 +333,10 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         dtype = np.float64 if precision == "float64" else np.float32
         watch.network = lambda reader, k: reader.fitted(encoding, k)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)) + n_before
-        score = None
-        if out is not None and self.scoring is not None:
-            score = epoch_scorer(self, encoding, out)
+        score = None if out is None else epoch_scorer(self, encoding, out, dtype)
         encoded = encoding.rows(rows.raw, rows.coded, rows.trained, dtype)
-        held = None
-        if out is not None:
-            held = encoding.rows(out.given.raw, out.given.coded, out.given.trained, dtype)
         trained = torch_side.trained(
-            self, encoding, settings, encoded, held, previous, score, watch, precision=precision, seed=seed
+            self, encoding, settings, encoded, previous, score, watch, precision=precision, seed=seed
         )
         check_scored(self.scoring, trained.score)
         self._network = trained.network

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -14,7 +13,12 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 from .._labels import class_weighted, classes_of_stream, codes_of, plain
 from .._validation import check_labels
 from ._estimator import SparseMixture
+from .calibration import cooled, mean_log_prob, temperature_of_classes
 from .carried import CarriedMixture, carried
+from .class_mixtures import class_log_proba
+from .fitted import FittedNetwork
+from .forward.network import Read
+from .holding_out import refuse_one_class
 
 
 class SparseMoEClassifier(ClassifierMixin, SparseMixture):
@@ -28,8 +32,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     that predicts rows held out best.
 
     Use it where rows are some thousands or more and classes are not divided by a few planes, and where columns are
-    categories or have gaps. `skmoe.MoEClassifier` is trained in a hundredth of the time, and is a model that can be
-    read; where events are rare and rows few it mostly predicts better.
+    categories or have gaps. `skmoe.MoEClassifier` is trained in a hundredth of the time, and can be read.
 
     Parameters
     ----------
@@ -64,28 +67,29 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     soft_start : float in [0, 1], default=0.2
         Share of the epochs in which every row goes to all experts, so that all of them learn before any is left out.
     entropy : float >= 0, default=0.0
-        Weight of the entropy of the gates at the end of the soft start, to which it rises from 0: above 0 the gates are
-        sharp before routing becomes sparse.
+        Weight of the entropy of the gates, to which it rises along the soft start: above 0 they are sharp at its end.
     balance : float >= 0, default=0.01
         Weight of the loss that keeps all experts in use.
     z_loss : float >= 0, default=0.0
         Weight of the loss that keeps the logits of the gates small.
     capacity_factor : float > 0 or None, default=None
         In training an expert of a block before the head takes this many times its even share of the choices, the rest
-        is dropped. None drops nothing. At predict nothing ever is. For `router` ``"topk"``, ``"switch"`` and
-        ``"gshard"``; records have their own.
+        is dropped; None drops nothing. For `router` ``"topk"``, ``"switch"`` and ``"gshard"``; records have their own.
     categorical_features : "from_dtype", None, list of str, list of int, mask or slice, default="from_dtype"
         Columns that are categories. ``"from_dtype"``: of dataframes those of text and categories, of arrays none.
     early_stopping : bool, default=True
         Whether rows are held out, to keep the epoch that predicts them best. Without it the last epoch is kept.
     validation : {"stratified", "last"} or cross-validation splitter, default="stratified"
-        Which rows are held out: the same share of every class; the last ones, where rows
-        stand in the order of time; or the first test set of a splitter. Rows of your own are passed to `fit`.
+        Which rows are held out: the same share of every class; the last ones, where rows stand in the order of time; or
+        the first split of a splitter, which may leave rows out. Rows of your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that are held out. ``"stratified"`` leaves a row of every class on each side if it has two, so
         very small and very large shares are not met.
     scoring : str, callable or None, default=None
         What says how good an epoch is, as in scikit-learn; None is the mean log probability.
+    calibrate : bool, default=True
+        Whether log probabilities are divided by a temperature that the rows held out ask for, and an epoch is judged
+        by what is left then: networks are too sure of themselves long before they stop to learn (Berta et al. 2025).
     n_iter_no_change : int, default=8
         Epochs of sparse training without a better score before it stops.
     max_epochs : int, default=40
@@ -153,8 +157,10 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     N. Shazeer et al. (2017). Outrageously large neural networks: the sparsely-gated mixture-of-experts layer. ICLR.
     https://arxiv.org/abs/1701.06538
 
-    Y. Gorishniy, I. Rubachev, A. Babenko (2022). On embeddings for numerical features in tabular deep learning.
-    NeurIPS. https://arxiv.org/abs/2203.05556
+    Y. Gorishniy, I. Rubachev, A. Babenko (2022). On embeddings for numerical features. https://arxiv.org/abs/2203.05556
+
+    E. Berta, D. Holzmüller, M. I. Jordan, F. Bach (2025). Rethinking early stopping: refine, then calibrate.
+    https://arxiv.org/abs/2501.19195
 
     Y. Gorishniy, A. Kotelnikov, A. Babenko (2025). TabM: advancing tabular deep learning with parameter-efficient
     ensembling. ICLR. https://arxiv.org/abs/2410.24210
@@ -203,6 +209,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         validation: Any = "stratified",
         validation_fraction: float = 0.15,
         scoring: Any = None,
+        calibrate: bool = True,
         n_iter_no_change: int = 8,
         max_epochs: int = 40,
         batch_size: int | str | None = "auto",
@@ -240,6 +247,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         self.validation = validation
         self.validation_fraction = validation_fraction
         self.scoring = scoring
+        self.calibrate = calibrate
         self.n_iter_no_change = n_iter_no_change
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -289,14 +297,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         return coded
 
     def _check_validation(self, held_out: np.ndarray) -> None:
-        found = np.unique(held_out)
-        if len(found) < 2:
-            label = plain(self.classes_[found[0]])
-            raise ValueError(
-                f"The {len(held_out)} rows to validate by are all of class {label!r}, which says nothing of the others:"
-                " expected rows of two classes at least. Hold out more rows (validation_fraction), others (validation, "
-                "or X_val and y_val), or none (early_stopping=False)."
-            )
+        refuse_one_class(self.classes_[held_out])
 
     def _units(self, coded: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(1), np.ones(1)
@@ -304,13 +305,19 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     def _head(self) -> dict[str, Any]:
         return {"family": "multinomial", "n_outputs": len(self.classes_)}
 
+    def _judged(
+        self, network: FittedNetwork, read: Read, coded: np.ndarray, weight: np.ndarray, calibrate: bool
+    ) -> tuple[float, float]:
+        log_proba = class_log_proba(read)
+        temperature = temperature_of_classes(log_proba, coded, weight) if calibrate else network.temperature
+        return temperature, mean_log_prob(log_proba, coded, weight, temperature)
+
     def _carried(self) -> CarriedMixture:
         mixture = carried(self.init, ("bernoulli", "multinomial"), "init")
-        known = self.init.classes_
-        if not np.array_equal(known, self.classes_):
+        if not np.array_equal(self.init.classes_, self.classes_):
             raise ValueError(
-                f"init is a mixture for the classes {known}, but y has the classes {self.classes_}. Fit it to the same "
-                "labels."
+                f"init is a mixture for the classes {self.init.classes_}, but y has the classes {self.classes_}. Fit it"
+                " to the same labels."
             )
         return mixture
 
@@ -328,11 +335,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        raw = self._raw(X)
-        read = self._readable().read(raw)
-        each = read.log_weight[..., None] + log_softmax(read.answers, axis=-1)
-        log_proba: np.ndarray = logsumexp(each, axis=(1, 2)) - np.log(each.dtype.type(each.shape[1]))
-        return log_proba
+        raw, network = self._raw(X), self._readable()
+        return cooled(class_log_proba(network.read(raw)), network.temperature)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes.

@@ -1,4 +1,4 @@
-"""Scores of epochs by a metric of the user's, and scores that say nothing."""
+"""Scores of epochs on the rows held out, by the log density or a metric of the user's, and scores that say nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from sklearn.metrics import check_scoring
 from .fitted import Encoding, FittedNetwork
 from .given import Validation
 
+#: Of who reads the network, the experts of a row, and whether the temperature may be changed.
+Score = Callable[[Any, int, bool], float]
 
-def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callable[[Any, int], float]:
-    """A function of who reads the network, and of the experts of a row, that scores the rows held out.
+
+def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation, dtype: Any) -> Score:
+    """A function that scores the rows held out, and finds the temperature at which their responses are likeliest.
 
     Parameters
     ----------
@@ -23,17 +26,36 @@ def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation) -> Callabl
         Its ``scoring`` is asked; what it is asked of is a copy that predicts with the network as it is now.
     encoding : Encoding
     out : Validation
+    dtype : dtype
+        In which the rows are read.
     """
+    table, lines = encoding.inputs(out.given.raw, dtype)
+    metric = None if estimator.scoring is None else _metric(estimator, out)
+
+    def score(reader: Any, k: int, calibrate: bool) -> float:
+        network = FittedNetwork(encoding, reader.architecture, {}, k, reader=reader)
+        calibrate = calibrate and estimator.calibrate
+        if metric is not None and not calibrate:
+            return metric(network)
+        judged = network, reader.read(table, lines), out.given.coded, out.given.trained
+        reader.temperature, log_density = estimator._judged(*judged, calibrate)
+        return log_density if metric is None else metric(network)
+
+    return score
+
+
+def _metric(estimator: Any, out: Validation) -> Callable[[FittedNetwork], float]:
+    """What ``scoring`` says of a network."""
     scorer = check_scoring(estimator, estimator.scoring)
     view = copy.copy(estimator)
     weights = {"sample_weight": out.given.weight} if np.ptp(out.given.weight) > 0 and _takes_weights(scorer) else {}
 
-    def score(reader: Any, k: int) -> float:
-        view._network = FittedNetwork(encoding, reader.architecture, {}, k, reader=reader)
-        view.n_experts_, view.top_k_ = reader.architecture.n_experts, k
+    def metric(network: FittedNetwork) -> float:
+        view._network = network
+        view.n_experts_, view.top_k_ = network.architecture.n_experts, network.k
         return float(scorer(view, out.X, out.y, **weights))
 
-    return score
+    return metric
 
 
 def check_scored(scoring: Any, score: float | None) -> None:

@@ -18,6 +18,10 @@ from .table import Table, TableEncoder
 class Reader(Protocol):
     """Who computes with a network: NumPy or torch."""
 
+    @property
+    def temperature(self) -> float:
+        """How sure the network is to be of what it says."""
+
     def read(self, table: Table, lines: np.ndarray | None = None) -> Read:
         """What the head says of rows."""
 
@@ -87,6 +91,11 @@ class FittedNetwork:
     k: int
     moments: Moments | None = None
     reader: Reader | None = None
+
+    @property
+    def temperature(self) -> float:
+        """How sure the network is to be of what it says, see `skmoe.neural.calibration`."""
+        return float(self.arrays["temperature"]) if self.reader is None else self.reader.temperature
 
     def read(self, raw: RawColumns) -> Read:
         """What the head says of rows, in the precision of the table."""

@@ -54,6 +54,13 @@ class GaussianMixtures:
         scale = np.sqrt(scale_floor**2 + np.exp(2 * v))
         return cls(log_weight, mean, scale, encoding.center, encoding.unit, read.answers.dtype)
 
+    def widened(self, temperature: float) -> GaussianMixtures:
+        """The same with all scales multiplied by a number."""
+        if temperature == 1.0:
+            return self
+        scale = self._scale * temperature
+        return GaussianMixtures(self._log_weight, self._mean, scale, self._center, self._unit, self._dtype)
+
     @property
     def _weight(self) -> np.ndarray:
         return np.exp(self._log_weight)[..., None]
@@ -76,8 +83,9 @@ class GaussianMixtures:
 
     def log_prob(self, y: np.ndarray) -> np.ndarray:
         """Log densities of responses (n_rows, n_outputs), (n_rows,)."""
-        z = (((y - self._center) / self._unit)[:, None] - self._mean) / self._scale
-        each = -0.5 * np.square(z) - np.log(self._scale) - 0.5 * np.log(2 * np.pi)
+        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
+            z = (((y - self._center) / self._unit)[:, None] - self._mean) / self._scale
+            each = -0.5 * np.square(z) - np.log(self._scale) - 0.5 * np.log(2 * np.pi)
         log_prob: np.ndarray = logsumexp(self._log_weight + each.sum(axis=2), axis=1) - np.log(self._unit).sum()
         return log_prob
 

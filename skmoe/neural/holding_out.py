@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._labels import plain
+
 #: Groups of equally many rows in which responses that are numbers are put by size.
 _N_GROUPS = 10
 
@@ -66,6 +68,16 @@ def _stratified(strata: np.ndarray, fraction: float, rng: np.random.RandomState)
         n_out = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
         out[rows[:n_out]] = True
     return out
+
+
+def refuse_one_class(labels: np.ndarray) -> None:
+    """ValueError where the labels of the rows held out are all the same."""
+    if (labels == labels[0]).all():
+        raise ValueError(
+            f"The {len(labels)} rows to validate by are all of class {plain(labels[0])!r}, which says nothing of the "
+            "others: expected rows of two classes at least. Hold out more rows (validation_fraction), others "
+            "(validation, or X_val and y_val), or none (early_stopping=False)."
+        )
 
 
 def groups_by_size(y: np.ndarray) -> np.ndarray:

@@ -133,6 +133,8 @@ class Head(nn.Module):
 class Network(nn.Module):
     """From columns to a mixture of distributions a row and member; see `Architecture` for the equations.
 
+    Its ``temperature`` plays no part here: it is for who reads the fitted network, see `skmoe.neural.calibration`.
+
     Parameters
     ----------
     architecture : Architecture
@@ -145,6 +147,8 @@ class Network(nn.Module):
     group : ProcessGroup or None
         Processes that hold the other rows of a batch.
     """
+
+    temperature: Tensor
 
     def __init__(
         self,
@@ -175,6 +179,7 @@ class Network(nn.Module):
         carried = None
         if a.carried is not None:
             carried = Carried(a.n_experts, a.n_numbers, a.n_answers, Soft(tree=a.carried if a.n_experts > 1 else None))
+        self.register_buffer("temperature", torch.ones(()))
         self.head = Head(a.width, layer, mixing, a.n_members, carried)
         self._draw(generator)
 

@@ -17,7 +17,10 @@ from ..outputs import output_names
 from ..predictive import MixtureDistribution
 from ..rows.design import Standardizer
 from ._estimator import SparseMixture
+from .calibration import temperature_of_mixtures
 from .carried import CarriedMixture, carried
+from .fitted import FittedNetwork
+from .forward.network import Read
 from .gaussian_mixtures import GaussianMixtures
 from .holding_out import groups_by_size
 
@@ -84,14 +87,17 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     early_stopping : bool, default=True
         Whether rows are held out, to keep the epoch that predicts them best. Without it the last epoch is kept.
     validation : {"stratified", "last"} or cross-validation splitter, default="stratified"
-        Which rows are held out: the same share of rows of every size of y; the last ones, where rows
-        stand in the order of time; or the first test set of a splitter. Rows of your own are passed to `fit`.
+        Which rows are held out: the same share of small and large responses; the last ones, where rows stand in the
+        order of time; or the first split of a splitter, which may leave rows out. Your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that are held out. ``"stratified"`` leaves a row of every size of y on each side, so that very
         small and very large shares are not met.
     scoring : str, callable or None, default=None
         What says how good an epoch is, as in scikit-learn; None is the mean log density in units of y, that of
         `log_prob`.
+    calibrate : bool, default=True
+        Whether scales are multiplied by a temperature that the rows held out ask for, and an epoch is judged
+        by what is left then: networks are too sure of themselves long before they stop to learn (Berta et al. 2025).
     n_iter_no_change : int, default=8
         Epochs of sparse training without a better score before it stops.
     max_epochs : int, default=40
@@ -164,6 +170,9 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     Y. Gorishniy, I. Rubachev, A. Babenko (2022). On embeddings for numerical features in tabular deep learning.
     NeurIPS. https://arxiv.org/abs/2203.05556
 
+    E. Berta, D. Holzmüller, M. I. Jordan, F. Bach (2025). Rethinking early stopping: refine, then calibrate.
+    https://arxiv.org/abs/2501.19195
+
     Y. Gorishniy, A. Kotelnikov, A. Babenko (2025). TabM: advancing tabular deep learning with parameter-efficient
     ensembling. ICLR. https://arxiv.org/abs/2410.24210
 
@@ -211,6 +220,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         validation: Any = "stratified",
         validation_fraction: float = 0.15,
         scoring: Any = None,
+        calibrate: bool = True,
         n_iter_no_change: int = 8,
         max_epochs: int = 40,
         batch_size: int | str | None = "auto",
@@ -248,6 +258,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         self.validation = validation
         self.validation_fraction = validation_fraction
         self.scoring = scoring
+        self.calibrate = calibrate
         self.n_iter_no_change = n_iter_no_change
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -316,7 +327,19 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     def _reading(self, X: Any, top_k: int | None = None) -> GaussianMixtures:
         raw = self._raw(X)
         network = self._readable()
-        return GaussianMixtures.of(network.read(raw), network.encoding, network.architecture.scale_floor)
+        return self._mixtures(network, network.read(raw)).widened(network.temperature)
+
+    @staticmethod
+    def _mixtures(network: FittedNetwork, read: Read) -> GaussianMixtures:
+        """Of what the head says, before it is calibrated."""
+        return GaussianMixtures.of(read, network.encoding, network.architecture.scale_floor)
+
+    def _judged(
+        self, network: FittedNetwork, read: Read, coded: np.ndarray, weight: np.ndarray, calibrate: bool
+    ) -> tuple[float, float]:
+        mixtures = self._mixtures(network, read)
+        temperature = temperature_of_mixtures(mixtures, coded, weight) if calibrate else network.temperature
+        return temperature, float(np.average(mixtures.widened(temperature).log_prob(coded), weights=weight))
 
     def _distribution(self, X: Any) -> MixtureDistribution:
         return self._reading(X).distribution()
@@ -337,5 +360,4 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         reading = self._reading(X)
         coded = self._coded_as_fitted(y)
         check_consistent_length(X, coded)
-        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
-            return reading.log_prob(coded)
+        return reading.log_prob(coded)

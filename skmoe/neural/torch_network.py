@@ -36,6 +36,15 @@ class TorchNetwork:
     def __init__(self, network: Network) -> None:
         self.network, self.architecture = network, network.architecture
 
+    @property
+    def temperature(self) -> float:
+        """How sure the network is to be of what it says."""
+        return float(self.network.temperature)
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self.network.temperature.fill_(value)
+
     @torch.no_grad()
     def read(self, table: Table, lines: np.ndarray | None = None) -> Read:
         """What the head says of rows."""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .architecture import Architecture, checked_widths
 from .fitted import Encoding, FittedNetwork
 from .fitting.settings import Encoded, Settings
@@ -43,7 +41,6 @@ class TorchSide:
         encoding: Encoding,
         settings: Settings,
         rows: Encoded,
-        held_out: Encoded | None,
         previous: FittedNetwork | None,
         score: Any,
         watch: Watch,
@@ -61,9 +58,8 @@ class TorchSide:
             device=self.device,
             precision=precision,
             seed=seed,
-            log_unit=float(np.log(encoding.unit).sum()),
         )
-        done = self.fit.train(plan, rows, held_out, self._beginning(estimator, encoding, plan, previous), score, watch)
+        done = self.fit.train(plan, rows, self._beginning(estimator, encoding, plan, previous), score, watch)
         network = FittedNetwork(encoding, done.architecture, done.arrays, done.k, done.moments)
         return Outcome(network, done.epoch, done.score, done.n_parameters)
 

@@ -26,7 +26,9 @@ def parts_of(model, rows):
             weight.append(np.exp(read.log_weight[:, member, slot]) / n_members)
             mean.append(encoding.center + encoding.unit * answers[:, : n_answers // 2])
             v = answers[:, n_answers // 2 :]
-            scale.append(encoding.unit * np.sqrt(network.architecture.scale_floor**2 + np.exp(2 * v)))
+            scale.append(
+                network.temperature * encoding.unit * np.sqrt(network.architecture.scale_floor**2 + np.exp(2 * v))
+            )
     return np.array(weight).T, *(np.array(values).transpose(1, 0, 2) for values in (mean, scale))
 
 
@@ -157,6 +159,8 @@ def test_probabilities_of_classes(y):
     model = classifier(max_epochs=8).fit(GAPS, y)
     read = model._network.read(model._raw(GAPS))
     expected = np.einsum("nmk,nmkc->nc", np.exp(read.log_weight), softmax(read.answers, axis=-1)) / 2
+    expected **= 1 / model._network.temperature
+    expected /= expected.sum(axis=1, keepdims=True)
     proba = model.predict_proba(GAPS)
     assert_allclose(proba, expected, rtol=1e-9)
     assert_allclose(proba.sum(1), 1, rtol=1e-12)

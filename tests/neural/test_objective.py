@@ -14,7 +14,7 @@ from scipy.special import log_softmax, logsumexp, softmax  # noqa: E402
 from small import X  # noqa: E402
 
 from skmoe.neural.architecture import Architecture  # noqa: E402
-from skmoe.neural.fitting.objective import mean_log_prob, objective  # noqa: E402
+from skmoe.neural.fitting.objective import objective  # noqa: E402
 from skmoe.neural.fitting.records import router_records  # noqa: E402
 from skmoe.neural.fitting.settings import Settings  # noqa: E402
 from skmoe.neural.network import Inputs, Network  # noqa: E402
@@ -212,16 +212,6 @@ def test_members_are_trained_each_for_itself(family):
     assert together == pytest.approx(-float((WEIGHT[:, None] * log_prob).mean()), abs=1e-12)
     ensemble = float((WEIGHT * log_prob.logsumexp(1)).mean()) - np.log(N_MEMBERS)
     assert -together < ensemble - 0.01  # by Jensen's inequality
-
-
-@FAMILIES
-def test_rows_are_validated_by_the_average_of_the_members(family):
-    network, y = network_of(family).eval(), RESPONSES[family]
-    log_prob = network.log_prob(ROWS, y).detach().numpy()
-    each = np.log(np.exp(log_prob).mean(axis=1))
-    expected = np.average(each, weights=WEIGHT.numpy())
-    for n_rows in (4096, 5, 1):
-        assert mean_log_prob(network, ROWS, y, WEIGHT, n_rows) == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_expert_has_no_gate_to_keep_in_order():

@@ -19,7 +19,6 @@ from ..devices import asked
 from ..fitted import FittedNetwork
 from ..network import Network
 from ..torch_network import TorchNetwork, arrays_of, inputs
-from .objective import mean_log_prob
 from .processes import processes
 from .records import router_records
 from .settings import Encoded, Moments, Settings
@@ -41,8 +40,6 @@ class Plan:
     device : torch.device
     precision : {"float32", "float64", "bfloat16"}
     seed : int
-    log_unit : float
-        Sum of the logarithms of the units of the responses, 0 for classes.
     """
 
     architecture: Architecture
@@ -53,7 +50,6 @@ class Plan:
     device: torch.device
     precision: str
     seed: int
-    log_unit: float
 
     @property
     def dtype(self) -> torch.dtype:
@@ -118,9 +114,8 @@ class Trained:
 def train(
     plan: Plan,
     rows: Encoded,
-    held_out: Encoded | None,
     begin: Beginning,
-    score: Callable[[TorchNetwork, int], float] | None,
+    score: Callable[[TorchNetwork, int, bool], float] | None,
     watch: Callable[[dict[str, Any], TorchNetwork], bool],
 ) -> Trained:
     """Train a network.
@@ -130,11 +125,9 @@ def train(
     plan : Plan
     rows : Encoded
         To learn from.
-    held_out : Encoded or None
-        To validate by their mean log density, in the units of the user's responses.
     begin : Beginning
     score : callable or None
-        Validates in the place of the log density; told who reads the network, and the experts of a row in it.
+        Validates; told who reads the network, the experts of a row in it, and whether its temperature may be changed.
     watch : callable
         Told of every epoch, and asked whether to stop.
     """
@@ -145,19 +138,9 @@ def train(
         training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
         start = _begin(training, begin)
         reader = TorchNetwork(network)
-        scored: Callable[[int], float] | None = None
-        if score is not None:
-            scored = partial(score, reader)
-        elif held_out is not None:
-            scored = _log_density(network, plan, held_out)
+        scored = None if score is None else partial(score, reader)
         kept = training.run(scored, lambda told: watch(told, reader), start=start)
         return _trained(training, kept)
-
-
-def _log_density(network: Network, plan: Plan, held_out: Encoded) -> Callable[[int], float]:
-    """The score of those who ask for no other: the mean log density of the rows held out, in units of the user's."""
-    rows = _rows(held_out, plan)
-    return lambda k: mean_log_prob(network, *rows) - plan.log_unit
 
 
 def _begin(training: Training, begin: Beginning) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.distributed import ProcessGroup
 
@@ -56,18 +55,3 @@ def _of_gate(routing: Routing, settings: Settings, epoch: int) -> Tensor:
         loss = loss + settings.z_loss * z_loss(routing)
     entropy = settings.entropy_at(epoch)
     return loss + entropy * entropy_loss(routing) if entropy else loss
-
-
-@torch.no_grad()
-def mean_log_prob(network: Network, rows: Inputs, y: Tensor, weight: Tensor, n_rows: int = 4096) -> float:
-    """Weighted mean log density of rows in the units of training, members averaged as densities.
-
-    Members of a row are one mixture, so their densities are averaged before the logarithm is taken.
-    """
-    total = y.new_zeros((), dtype=torch.float64)
-    for first in range(0, len(weight), n_rows):
-        at = slice(first, first + n_rows)
-        log_prob = network.log_prob(rows.some(at), y[at])
-        log_mean = log_prob.logsumexp(1) - torch.log(log_prob.new_tensor(log_prob.shape[1]))
-        total += (weight[at] * log_mean).double().sum()
-    return float(total / weight.double().sum())

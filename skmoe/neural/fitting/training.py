@@ -95,7 +95,7 @@ class Training:
 
     def run(
         self,
-        score: Callable[[int], float] | None,
+        score: Callable[[int, bool], float] | None,
         watch: Callable[[dict[str, Any]], bool],
         *,
         start: int | None = None,
@@ -108,8 +108,9 @@ class Training:
             Experts of a row in the state that training starts from, where that state is worth keeping if no epoch does
             better. None: it was drawn by lot.
         score : callable or None
-            Validation score of the network as it is, told the experts of a row in it; higher is better. None validates
-            nothing, and the last state is kept.
+            Validation score of the network as it is, higher is better; told the experts of a row in it, and whether its
+            temperature may be changed, which that of the start may not. None validates nothing, and the last state is
+            kept.
         watch : callable
             Told of every epoch; True asks to stop.
         """
@@ -119,7 +120,7 @@ class Training:
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
             with nullcontext() if self._average is None else self._average.in_place():
-                found = self._validated(score, self.settings.k)  # sparsely, also in the soft start
+                found = self._validated(score, self.settings.k, True)  # sparsely, also in the soft start
                 if found is None or best.score is None or _rank(found) > _rank(best.score):
                     best = Kept(self._state(), self.settings.k, epoch, found)
                 stop = watch({**told, "validation_score": None if found is None else _rank(found)})
@@ -128,16 +129,16 @@ class Training:
                 break
         return best
 
-    def _start(self, score: Callable[[int], float] | None, start: int | None) -> Kept:
+    def _start(self, score: Callable[[int, bool], float] | None, start: int | None) -> Kept:
         """The state before the first epoch."""
         k = self.settings.k if start is None else start
-        return Kept(self._state(), k, 0, None if start is None else self._validated(score, k))
+        return Kept(self._state(), k, 0, None if start is None else self._validated(score, k, False))
 
-    def _validated(self, score: Callable[[int], float] | None, k: int) -> float | None:
+    def _validated(self, score: Callable[[int, bool], float] | None, k: int, calibrate: bool) -> float | None:
         """Score of the network as it predicts, with k experts of a row."""
         self.network.choose(k)
         self.network.eval()
-        return None if score is None else score(k)
+        return None if score is None else score(k, calibrate)
 
     def _state(self) -> State:
         return {name: value.clone() for name, value in self.network.state_dict().items()}

@@ -67,6 +67,11 @@ class NumpyNetwork:
     def __init__(self, architecture: Architecture, arrays: Arrays) -> None:
         self.architecture, self._arrays = architecture, arrays
 
+    @property
+    def temperature(self) -> float:
+        """How sure the network is to be of what it says."""
+        return float(self._arrays["temperature"])
+
     def read(self, table: Table, lines: np.ndarray | None = None) -> Read:
         """What the head says of rows."""
         parts = [self._head(h, lines) for h, lines in self._blocks(table, lines)]

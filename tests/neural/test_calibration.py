@@ -1,0 +1,124 @@
+"""Temperatures: the likeliest, what they change, and what is judged by them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+
+from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
+from scipy.special import log_softmax  # noqa: E402
+from scipy.stats import norm  # noqa: E402
+from small import GAPS, KINDS, LABELS, THREE, X, Y, answered, classifier, regressor  # noqa: E402
+
+from skmoe.neural.calibration import (  # noqa: E402
+    HOTTEST,
+    cooled,
+    mean_log_prob,
+    temperature_of_classes,
+    temperature_of_mixtures,
+)
+from skmoe.neural.gaussian_mixtures import GaussianMixtures  # noqa: E402
+
+KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+# -- the likeliest -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sure", [0.5, 1.0, 3.0])
+def test_of_classes_that_are_drawn(sure):
+    """Log-odds that are so many times too large are found out, to the accuracy of 100,000 draws."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(100_000, 3))
+    code = (log_softmax(logits, axis=1) + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    found = temperature_of_classes(log_softmax(sure * logits, axis=1), code, np.ones(len(code)))
+    assert found == pytest.approx(sure, rel=0.02)
+
+
+def test_of_two_classes_in_closed_form():
+    """All rows are given odds of 9, and weighted odds are 4: log 9 / log 4."""
+    log_proba = np.log(np.tile([0.1, 0.9], (3, 1)))
+    found = temperature_of_classes(log_proba, np.array([1, 1, 0]), np.array([3.0, 1.0, 1.0]))
+    assert found == pytest.approx(np.log(9) / np.log(4), rel=2e-3)
+    assert_allclose(np.exp(cooled(log_proba, found))[:, 1], 0.8, atol=1e-3)
+
+
+def test_of_one_normal_distribution_it_is_the_deviation():
+    rng = np.random.default_rng(0)
+    y, weight = 5 + 2 * rng.normal(size=(50, 1)), rng.uniform(size=50)
+    one = np.zeros((50, 1, 1))
+    mixtures = GaussianMixtures(np.zeros((50, 1)), one, one + 0.3, np.array([5.0]), np.array([2.0]))
+    deviation = np.sqrt(np.average((y[:, 0] - 5) ** 2, weights=weight)) / 2
+    found = temperature_of_mixtures(mixtures, y, weight)
+    assert found == pytest.approx(deviation / 0.3, rel=2e-3)
+    assert_allclose(mixtures.widened(found).log_prob(y), norm(5, 0.6 * found).logpdf(y[:, 0]))
+
+
+def test_it_is_never_worse_than_none():
+    certain = np.log(np.full((4, 2), 0.5))
+    assert temperature_of_classes(certain, np.array([0, 1, 0, 1]), np.ones(4)) == 1.0
+    right = np.log(np.tile([1e-9, 1.0], (4, 1)))
+    coldest = temperature_of_classes(right, np.ones(4, int), np.ones(4))
+    assert 1 / HOTTEST <= coldest <= 1
+    assert mean_log_prob(right, np.ones(4, int), np.ones(4), coldest) >= -1e-8
+
+
+# -- in an estimator ---------------------------------------------------------------------------------------------------
+
+
+@KIND
+@pytest.mark.parametrize("scoring", [None, "own"])
+def test_the_epoch_that_is_kept_is_calibrated(kind, scoring):
+    """No other temperature gives the rows held out a higher density, whatever chose the epoch."""
+    make, y = KINDS[kind]
+    scoring = scoring and (lambda model, X, y: -abs(model.log_prob(X, y).mean()))
+    rows = {"X_val": GAPS[80:], "y_val": y[80:]}
+    model = make(max_epochs=20, learning_rate=0.02, scoring=scoring).fit(GAPS[:80], y[:80], **rows)
+    temperature = model._network.temperature
+    assert abs(np.log(temperature)) > 0.01
+    best = model.log_prob(GAPS[80:], y[80:]).mean()
+    assert model.validation_score_ == pytest.approx(best if scoring is None else -abs(best))
+    for factor in (0.97, 1.03):
+        model._network.arrays["temperature"] = np.array(temperature * factor)
+        assert model.log_prob(GAPS[80:], y[80:]).mean() < best
+
+
+def test_it_changes_no_order_of_classes_and_no_means():
+    labels, numbers = classifier().fit(X, THREE), regressor().fit(X, Y)
+    before = labels.predict_proba(X), labels.predict(X), numbers.predict(X, return_std=True)
+    for model in (labels, numbers):
+        model._network.arrays["temperature"] = 2 * model._network.arrays["temperature"]
+    assert_array_equal(labels.predict(X), before[1])
+    assert_allclose(labels.predict_proba(X), np.sqrt(before[0]) / np.sqrt(before[0]).sum(1, keepdims=True), rtol=1e-6)
+    assert_array_equal(numbers.predict(X), before[2][0])
+    assert (numbers.predict(X, return_std=True)[1] > before[2][1]).all()
+
+
+@KIND
+def test_nothing_is_calibrated_that_was_not_asked_for(kind):
+    make, y = KINDS[kind]
+    for settings in ({"calibrate": False}, {"early_stopping": False}):
+        assert make(**settings).fit(GAPS, y)._network.temperature == 1.0
+
+
+@KIND
+def test_going_on_keeps_the_temperature(kind):
+    make, y = KINDS[kind]
+    model = make(warm_start=True, max_epochs=20, learning_rate=0.02).fit(GAPS, y)
+    temperature = model._network.temperature
+    assert temperature != 1.0
+    model.set_params(max_epochs=0).fit(GAPS, y)
+    assert model._network.temperature == temperature
+    assert model.partial_fit(GAPS, y)._network.temperature == temperature
+
+
+def test_probabilities_are_those_of_torch(monkeypatch):
+    """Who reads the network with torch, as on a GPU, reads its temperature too."""
+    model = classifier(max_epochs=20, learning_rate=0.02).fit(X, LABELS)
+    assert model._network.temperature != 1.0
+    before = answered(model, X)
+    monkeypatch.setattr(type(model), "_predicts_on_processor", lambda self: False)
+    for one, other in zip(before, answered(model, X), strict=True):
+        assert_allclose(one, other, rtol=1e-9, atol=1e-12)
