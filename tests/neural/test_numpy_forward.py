@@ -147,10 +147,8 @@ def test_every_array_is_read(router):
     _, in_numpy = networks(router, 1 if router == "switch" else 2, carried=4)
     before = in_numpy.read(TABLE, LINES)
     for name, array in in_numpy._arrays.items():
-        if array.dtype.kind != "f" or name in (
-            "head.mixing.floor",
-            "temperature",
-        ):  # those that read the head have them
+        who_reads_the_head = ("head.mixing.floor", "temperature")
+        if array.dtype.kind != "f" or name in who_reads_the_head:
             continue
         changed = {**in_numpy._arrays, name: array + np.linspace(-1, 1, array.size).reshape(array.shape)}
         after = NumpyNetwork(in_numpy.architecture, changed).read(TABLE, LINES)
