@@ -101,7 +101,8 @@ class _Members(BaseEstimator):
         """Train, and keep the epoch that predicts the rows held out best."""
         torch.manual_seed(self.random_state)
         y, strata = self._coded(y)
-        train, out = held_out(strata, self.validation, _FRACTION, check_random_state(self.random_state))
+        how, seen = (self.validation, _FRACTION, check_random_state(self.random_state)), np.arange(len(y))
+        train, out = held_out(strata, *how, (X, y), seen)
         self.encoder_ = Encoder(X[train], np.asarray(self.categorical_features, dtype=int))
         columns, held = self.encoder_(X[train]), self.encoder_(X[out])
         target = torch.as_tensor(y)

@@ -18,16 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.special import log_softmax
 
 from .gaussian_mixtures import GaussianMixtures
 
 #: Temperatures are sought between one over it and it.
 HOTTEST = 8.0
-
-#: To so many digits of its logarithm.
-_DIGITS = 1e-3
+#: A log probability that counts as none.
+_LEAST = -1e4
 
 
 def cooled(log_proba: np.ndarray, temperature: float) -> np.ndarray:
@@ -43,8 +42,13 @@ def cooled(log_proba: np.ndarray, temperature: float) -> np.ndarray:
     return log_proba if temperature == 1.0 else log_softmax(log_proba / log_proba.dtype.type(temperature), axis=1)
 
 
+def mean_log_prob(log_proba: np.ndarray, code: np.ndarray, weight: np.ndarray, temperature: float) -> float:
+    """Weighted mean log probability of the labels of ``code``, numbers of classes (n_rows,), at a temperature."""
+    return float(np.average(_of_labels(cooled(log_proba, temperature), code), weights=weight))
+
+
 def temperature_of_classes(log_proba: np.ndarray, code: np.ndarray, weight: np.ndarray) -> float:
-    """The temperature at which labels are likeliest.
+    """The temperature at which labels are likeliest: the log probability is concave in its inverse.
 
     Parameters
     ----------
@@ -53,27 +57,28 @@ def temperature_of_classes(log_proba: np.ndarray, code: np.ndarray, weight: np.n
         Numbers of the classes.
     weight : ndarray of shape (n_rows,)
     """
+    log_proba = np.maximum(log_proba.astype(np.float64), _LEAST)
+    of_labels = _of_labels(log_proba, code)
 
-    return _least(lambda log_temperature: -mean_log_prob(log_proba, code, weight, float(np.exp(log_temperature))))
+    def slope(log_temperature: float) -> float:
+        proba = np.exp(cooled(log_proba, np.exp(log_temperature)))
+        return float(np.average((proba * log_proba).sum(axis=1) - of_labels, weights=weight))
 
-
-def mean_log_prob(log_proba: np.ndarray, code: np.ndarray, weight: np.ndarray, temperature: float) -> float:
-    """Weighted mean log probability of labels at a temperature."""
-    log_prob = np.take_along_axis(cooled(log_proba, temperature), code[:, None], axis=1)[:, 0]
-    return float(np.average(log_prob, weights=weight))
+    return _top(slope)
 
 
 def temperature_of_mixtures(mixtures: GaussianMixtures, y: np.ndarray, weight: np.ndarray) -> float:
-    """What the scales of all parts are to be multiplied by, so that responses (n_rows, n_outputs) are likeliest."""
-
-    def loss(log_temperature: float) -> float:
-        return -float(np.average(mixtures.widened(np.exp(log_temperature)).log_prob(y), weights=weight))
-
-    return _least(loss)
+    """What the scales of all parts are to be multiplied by, so that responses (n_rows, n_outputs) are likely."""
+    return _top(lambda log_factor: float(np.average(mixtures.widened(np.exp(log_factor)).slope(y), weights=weight)))
 
 
-def _least(loss: Callable[[float], float]) -> float:
-    """The temperature of the least loss; one, where none is better."""
-    bound = np.log(HOTTEST)
-    found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": _DIGITS})
-    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+def _of_labels(log_proba: np.ndarray, code: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(log_proba, code[:, None], axis=1)[:, 0]
+
+
+def _top(slope: Callable[[float], float]) -> float:
+    """Where a slope in the logarithm of the temperature is zero; an end of what is sought where it is nowhere."""
+    ends = -np.log(HOTTEST), np.log(HOTTEST)
+    if slope(ends[0]) <= 0:
+        return 1 / HOTTEST
+    return HOTTEST if slope(ends[1]) >= 0 else float(np.exp(brentq(slope, *ends, xtol=1e-12)))

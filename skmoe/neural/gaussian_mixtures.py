@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from ..experts.linear_predictive import LinearPredictive
 from ..families.gaussian import Gaussian
@@ -13,6 +13,9 @@ from ..outputs import joined
 from ..predictive import MixtureDistribution
 from .fitted import Encoding
 from .forward.network import Read
+
+#: Deviations from a mean that still have a square.
+_FARTHEST = 1e100
 
 
 class GaussianMixtures:
@@ -83,11 +86,27 @@ class GaussianMixtures:
 
     def log_prob(self, y: np.ndarray) -> np.ndarray:
         """Log densities of responses (n_rows, n_outputs), (n_rows,)."""
-        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
-            z = (((y - self._center) / self._unit)[:, None] - self._mean) / self._scale
-            each = -0.5 * np.square(z) - np.log(self._scale) - 0.5 * np.log(2 * np.pi)
-        log_prob: np.ndarray = logsumexp(self._log_weight + each.sum(axis=2), axis=1) - np.log(self._unit).sum()
+        log_prob: np.ndarray = logsumexp(self._joint(self._z(y)), axis=1) - np.log(self._unit).sum()
         return log_prob
+
+    def slope(self, y: np.ndarray) -> np.ndarray:
+        """Derivatives (n_rows,) of log densities by the logarithm of what all scales are multiplied by."""
+        z = np.clip(self._z(y), -_FARTHEST, _FARTHEST)
+        share = softmax(self._joint(z), axis=1)
+        slope: np.ndarray = (share * (np.square(z) - 1).sum(axis=2)).sum(axis=1)
+        return slope
+
+    def _z(self, y: np.ndarray) -> np.ndarray:
+        """Responses as deviations from the means of the parts, (n_rows, n_parts, n_outputs)."""
+        with np.errstate(over="ignore"):
+            return (((y - self._center) / self._unit)[:, None] - self._mean) / self._scale
+
+    def _joint(self, z: np.ndarray) -> np.ndarray:
+        """Log weights and log densities of the parts, in units of training, (n_rows, n_parts)."""
+        with np.errstate(over="ignore"):  # at the ends of the line the density is zero
+            each = -0.5 * np.square(z) - np.log(self._scale) - 0.5 * np.log(2 * np.pi)
+        joint: np.ndarray = self._log_weight + each.sum(axis=2)
+        return joint
 
     def distribution(self) -> MixtureDistribution:
         """The same for those who want to ask more."""

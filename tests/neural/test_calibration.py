@@ -15,7 +15,6 @@ from small import GAPS, KINDS, LABELS, THREE, X, Y, answered, classifier, regres
 from skmoe.neural.calibration import (  # noqa: E402
     HOTTEST,
     cooled,
-    mean_log_prob,
     temperature_of_classes,
     temperature_of_mixtures,
 )
@@ -56,13 +55,23 @@ def test_of_one_normal_distribution_it_is_the_deviation():
     assert_allclose(mixtures.widened(found).log_prob(y), norm(5, 0.6 * found).logpdf(y[:, 0]))
 
 
-def test_it_is_never_worse_than_none():
-    certain = np.log(np.full((4, 2), 0.5))
-    assert temperature_of_classes(certain, np.array([0, 1, 0, 1]), np.ones(4)) == 1.0
-    right = np.log(np.tile([1e-9, 1.0], (4, 1)))
-    coldest = temperature_of_classes(right, np.ones(4, int), np.ones(4))
-    assert 1 / HOTTEST <= coldest <= 1
-    assert mean_log_prob(right, np.ones(4, int), np.ones(4), coldest) >= -1e-8
+def test_where_nothing_is_likeliest():
+    """Labels that are all the most probable ask for none of the heat, labels that are all the least for all of it."""
+    log_proba = np.log(np.tile([1e-9, 1 - 1e-9], (4, 1)))
+    assert temperature_of_classes(log_proba, np.ones(4, int), np.ones(4)) == 1 / HOTTEST
+    assert temperature_of_classes(log_proba, np.zeros(4, int), np.ones(4)) == HOTTEST
+    impossible = np.array([[-np.inf, 0.0], [0.0, -np.inf]])
+    assert temperature_of_classes(impossible, np.array([1, 1]), np.ones(2)) == HOTTEST
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
+def test_the_slope_of_mixtures(factor):
+    rng = np.random.default_rng(0)
+    parts, y = rng.normal(size=(3, 5, 4, 2)), rng.normal(size=(5, 2))
+    weight = log_softmax(parts[2, ..., 0], axis=1)
+    mixtures = GaussianMixtures(weight, parts[0], np.exp(parts[1]), np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    up, down = (mixtures.widened(factor * np.exp(step)).log_prob(y) for step in (1e-5, -1e-5))
+    assert_allclose(mixtures.widened(factor).slope(y), (up - down) / 2e-5, rtol=1e-6, atol=1e-8)
 
 
 # -- in an estimator ---------------------------------------------------------------------------------------------------
