@@ -23,7 +23,7 @@ from .outputs import joined
 class MixtureDistribution:
     """Predictive distribution of each row: a mixture of the experts' distributions, weighted by the gate.
 
-    Made by ``MoERegressor.predict_dist``. Arguments broadcast by row: a scalar or an array of shape (n_rows,) gives
+    Made by ``predict_dist`` of `MoERegressor` and `SparseMoERegressor`. Arguments broadcast by row: a scalar or an array of shape (n_rows,) gives
     (n_rows,); an array of shape (n_rows, m) or (1, m) gives (n_rows, m).
 
     Of several outputs a point has its outputs on a last axis: (n_outputs,) for all rows, (n_rows, n_outputs) one a row,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from ..rows.design import SMALLEST_SD
+
 #: Levels are clipped to this and one minus it: a score is at most 3.09.
 LOWEST_LEVEL = 1e-3
 #: Knots of a column: one for so many rows, at least and at most.
@@ -17,8 +19,6 @@ EVEN_POINTS = 1000
 NARROWEST = 1e-4
 #: Two masses of weights that differ by less, in shares of the total, are equal: it is the order of sums.
 _ROUNDING = 1e-9
-#: A standard deviation below it is none: its inverse would be infinite.
-_SMALLEST_SD = 1e-300
 
 
 class Masses(NamedTuple):
@@ -118,7 +118,7 @@ class Masses(NamedTuple):
         values, total = np.ldexp(self.values, -power), self.mass.sum()
         mean = (self.mass * values).sum() / total
         sd = np.ldexp(np.sqrt((self.mass * (values - mean) ** 2).sum() / total), power)
-        if len(values) == 1 or not sd > _SMALLEST_SD:
+        if len(values) == 1 or not sd > SMALLEST_SD:
             return float(self.values[0]), np.inf
         return float(np.ldexp(mean, power)), float(sd)
 

@@ -17,7 +17,7 @@ from .moments import Moments
 #: Rows of which moments are taken at a time.
 _PART_ROWS = 16_384
 #: Columns that vary by less do not vary: the inverse of their scale would be infinite.
-_SMALLEST_SD = 1e-300
+SMALLEST_SD = 1e-300
 #: Coefficients of a linear predictor up to which information is the matrix of all cross-products; above, its diagonal.
 #: Seconds of runs with the diagonal over those with the matrix: of independent columns .44 at 250 and .15 at 500, of
 #: dense columns with a condition number of about a hundred above 1.3 at 250 (passes: seven times as many and more).
@@ -65,7 +65,7 @@ class Standardizer:
     @classmethod
     def from_moments(cls, moments: Moments) -> Standardizer:
         """Units of columns of which these are the moments."""
-        varies = moments.varies & (moments.sd > _SMALLEST_SD)
+        varies = moments.varies & (moments.sd > SMALLEST_SD)
         middle = 0.5 * moments.low + 0.5 * moments.high
         return cls(np.where(varies, moments.mean, middle), np.where(varies, moments.sd, np.inf))
 
