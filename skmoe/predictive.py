@@ -23,8 +23,8 @@ from .outputs import joined
 class MixtureDistribution:
     """Predictive distribution of each row: a mixture of the experts' distributions, weighted by the gate.
 
-    Made by ``predict_dist`` of `MoERegressor` and `SparseMoERegressor`. Arguments broadcast by row: a scalar or an array of shape (n_rows,) gives
-    (n_rows,); an array of shape (n_rows, m) or (1, m) gives (n_rows, m).
+    Made by ``predict_dist`` of `MoERegressor` and `SparseMoERegressor`. Arguments broadcast by row: a scalar or an
+    array of shape (n_rows,) gives (n_rows,); an array of shape (n_rows, m) or (1, m) gives (n_rows, m).
 
     Of several outputs a point has its outputs on a last axis: (n_outputs,) for all rows, (n_rows, n_outputs) one a row,
     (n_rows, m, n_outputs) or (1, m, n_outputs) m a row; a scalar stands for all outputs. `pdf` and `logpdf` are those
