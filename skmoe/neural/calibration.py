@@ -2,7 +2,8 @@
 
 Long before a network stops to learn what is likelier than what, it is too sure of it, and its log density on other
 rows falls. So an epoch is judged by what is left when a single number has mended that: the temperature that makes the
-held-out responses likeliest (Guo et al. 2017; Berta et al. 2025).
+held-out responses likeliest (Guo et al. 2017; Berta et al. 2025). Beforehand its logarithm is taken to be near zero,
+or a few rows that are all told right would make the network infinitely sure.
 
 References
 ----------
@@ -25,6 +26,9 @@ from .gaussian_mixtures import GaussianMixtures
 
 #: Temperatures are sought between one over it and it.
 HOTTEST = 8.0
+#: Standard deviation of the logarithm of a temperature before rows are seen, of mean zero: as sure as eight numbers
+#: that tell a scale, or some tens of labels.
+PRIOR_SD = 0.25
 #: A log probability that counts as none.
 _LEAST = -1e4
 
@@ -60,24 +64,30 @@ def temperature_of_classes(log_proba: np.ndarray, code: np.ndarray, weight: np.n
     log_proba = np.maximum(log_proba.astype(np.float64), _LEAST)
     of_labels = _of_labels(log_proba, code)
 
-    def slope(log_temperature: float) -> float:
-        proba = np.exp(cooled(log_proba, np.exp(log_temperature)))
-        return float(np.average((proba * log_proba).sum(axis=1) - of_labels, weights=weight))
+    def slope(temperature: float) -> np.ndarray:
+        return ((np.exp(cooled(log_proba, temperature)) * log_proba).sum(axis=1) - of_labels) / temperature
 
-    return _top(slope)
+    return _likeliest(slope, weight)
 
 
 def temperature_of_mixtures(mixtures: GaussianMixtures, y: np.ndarray, weight: np.ndarray) -> float:
     """What the scales of all parts are to be multiplied by, so that responses (n_rows, n_outputs) are likely."""
-    return _top(lambda log_factor: float(np.average(mixtures.widened(np.exp(log_factor)).slope(y), weights=weight)))
+    return _likeliest(lambda temperature: mixtures.widened(temperature).slope(y), weight)
 
 
 def _of_labels(log_proba: np.ndarray, code: np.ndarray) -> np.ndarray:
     return np.take_along_axis(log_proba, code[:, None], axis=1)[:, 0]
 
 
-def _top(slope: Callable[[float], float]) -> float:
-    """Where a slope in the logarithm of the temperature is zero; an end of what is sought where it is nowhere."""
+def _likeliest(slope_of_rows: Callable[[float], np.ndarray], weight: np.ndarray) -> float:
+    """The temperature of the highest posterior density, by its slope in the logarithm of the temperature.
+
+    .. math:: \\sum_i w_i \\log p_T(y_i \\mid x_i) - \\frac{(\\log T)^2}{2 \\sigma^2}
+    """
+
+    def slope(log_temperature: float) -> float:
+        return float(weight @ slope_of_rows(np.exp(log_temperature)) - log_temperature / PRIOR_SD**2)
+
     ends = -np.log(HOTTEST), np.log(HOTTEST)
     if slope(ends[0]) <= 0:
         return 1 / HOTTEST

@@ -147,6 +147,7 @@ class Training:
         """One pass over the rows, in an order that is drawn; what there is to tell of it."""
         began = time.perf_counter()
         self.network.train()
+        self.network.temperature.fill_(1.0)  # it was that of other parameters
         self.network.choose(self.settings.k_of(number))
         batches = list(self._batches())
         total = 0.0
