@@ -192,9 +192,8 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
         encoding = self._encoding(rows) if previous is None else previous.encoding.weighing(rows.trained)
         settings = self._settings(len(rows.raw), soft=not begun)
         network = None if previous is None else replace(previous, moments=None)
-        watch = Watch(self, settings.n_epochs, {"X": X, "y": y})
-        self._train(encoding, settings, rows, out, network, watch)
-        watch.finish()
+        with Watch(self, settings.n_epochs, {"X": X, "y": y}) as watch:
+            self._train(encoding, settings, rows, out, network, watch)
 
     def _given(self, X: Any, y: Any, sample_weight: Any, previous: FittedNetwork | None) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""

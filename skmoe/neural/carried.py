@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._validation import naming
 from ..model import FittedMixture
 from ..rows.design import Design, Standardizer
 from ..tree import Nested, Shape
@@ -74,12 +75,20 @@ class CarriedMixture(NamedTuple):
                 f"init is a mixture of the columns {list(self.names)}, but X has the columns {list(raw.names)}. Fit it "
                 "to the same columns, in the same order."
             )
-        refuse_gaps(raw)
+        with naming("init"):
+            refuse_gaps(raw)
         n_outputs = self.experts.bias.shape[1]
         if outputs not in ((), (n_outputs,)):
             raise ValueError(
                 f"init is a mixture for {n_outputs} outputs, but y has {outputs[0]} outputs. Fit it to the same ones."
             )
+
+
+#: What there is to do about a mixture that is not fitted.
+_FIT_IT = (
+    "Call its fit first; where it is cloned, as in a search, wrap the fitted one in sklearn.frozen.FrozenEstimator, "
+    "which clones leave fitted."
+)
 
 
 def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixture:
@@ -101,7 +110,7 @@ def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixtu
     ValueError
         Where it is no mixture, a gate models x, or experts are of several families or of another.
     """
-    check_is_fitted(estimator)
+    check_is_fitted(estimator, msg=f"{who} carries over a fitted mixture, but this %(name)s is not fitted. {_FIT_IT}")
     fitted: FittedMixture | None = getattr(estimator, "_fitted", None)
     if fitted is None:
         raise ValueError(f"{who} carries over a fitted MoERegressor or MoEClassifier, got {type(estimator).__name__}.")
@@ -109,20 +118,20 @@ def carried(estimator: Any, families: tuple[str, ...], who: str) -> CarriedMixtu
     return CarriedMixture(
         tree=_shape(fitted.tree.nested) if fitted.tree.nested else 1,
         gate=_gate(fitted),
-        experts=_experts(fitted, families),
+        experts=_experts(fitted, families, who),
         units=_units(fitted),
         floor=None if floor is None else np.asarray(floor),
         names=getattr(estimator, "feature_names_in_", None),
     )
 
 
-def _experts(fitted: FittedMixture, possible: tuple[str, ...]) -> LinearExperts:
+def _experts(fitted: FittedMixture, possible: tuple[str, ...], who: str) -> LinearExperts:
     blocks = list(zip(fitted.mixture.experts, fitted.params.experts, strict=True))
     families = {_family(block.expert) for block, _ in blocks}
     if len(families) > 1 or not families <= set(possible):
         raise ValueError(
-            f"Experts of {', '.join(sorted(families))} cannot be carried over: expected one family of "
-            f"{', '.join(possible)}. Train a mixture whose experts are of one of these."
+            f"{who} has experts of {', '.join(sorted(families))}, which cannot be carried over here: expected one "
+            f"family of {', '.join(possible)}. Fit a mixture whose experts are of one of these, to the same responses."
         )
     same = Standardizer(np.zeros(len(fitted.expert.index)), np.ones(len(fitted.expert.index)))
     order = np.argsort(np.concatenate([block.leaves for block, _ in blocks]))

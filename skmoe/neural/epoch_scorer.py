@@ -53,7 +53,7 @@ def _metric(estimator: Any, out: Validation) -> Callable[[FittedNetwork], float]
     def metric(network: FittedNetwork) -> float:
         view._network = network
         view.n_experts_, view.top_k_ = network.architecture.n_experts, network.k
-        return float(scorer(view, out.X, out.y, **weights))
+        return _number(scorer(view, out.X, out.y, **weights), estimator.scoring)
 
     return metric
 
@@ -71,10 +71,21 @@ def check_scored(scoring: Any, score: float | None) -> None:
         return
     name = "The mean log density" if scoring is None else f"scoring={scoring!r}"
     raise ValueError(
-        f"{name} of the rows to validate by was {score} and finite in no epoch, so none is the best: expected a finite "
-        "number after one epoch at least. Look for responses out of all proportion there, choose another scoring, "
-        "validate by more rows (validation_fraction, or X_val and y_val), or by none (early_stopping=False)."
+        f"{name} of the rows to validate by was never finite (at first {score}), so no epoch is the best: expected a "
+        "finite number after one epoch at least. Validate by more rows (validation_fraction, or X_val and y_val) or by "
+        "none (early_stopping=False), choose another scoring, or look for responses out of all proportion there."
     )
+
+
+def _number(score: Any, scoring: Any) -> float:
+    """What a scorer returned, as a number."""
+    try:
+        return float(score)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"scoring={scoring!r} returned {score!r} of the rows to validate by: expected one number, higher for a "
+            "better network. Pass a name of scikit-learn's, or a function of an estimator, X and y."
+        ) from error
 
 
 def _takes_weights(scorer: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from .._labels import plain
 
@@ -48,16 +49,36 @@ def held_out(
         out = _stratified(strata, fraction, rng)
         sides = ~out, out
     else:
-        train, test = next(iter(how.split(*passed)))
-        sides = np.isin(seen, train), np.isin(seen, test)
+        train, test = _first_split(how, passed)
+        sides = train[seen], test[seen]
     if not all(side.any() for side in sides):
         counts = [np.count_nonzero(side) for side in sides]
         raise ValueError(
             f"n_samples={n_rows} leaves {counts[0]} rows to train on and {counts[1]} to validate by, with "
-            f"validation={how!r} and validation_fraction={fraction}: expected rows on both sides. Pass more rows, or "
-            "early_stopping=False."
+            f"validation={how!r} and validation_fraction={fraction}: expected rows on both sides, and of a class with "
+            "a single row none is held out. Pass more rows, or early_stopping=False."
         )
     return np.flatnonzero(sides[0]), np.flatnonzero(sides[1])
+
+
+def _first_split(splitter: Any, passed: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (n_samples,) of the rows on the two sides of the first split; they may be given as masks, too."""
+    sides = next(iter(splitter.split(*passed)), None)
+    if sides is None:
+        raise ValueError(
+            f"validation={splitter!r} has no split: expected one at least, of rows to train on and rows to validate "
+            "by. Pass another, or X_val and y_val."
+        )
+    masks = np.zeros((2, _num_samples(passed[0])), dtype=bool)
+    try:
+        for mask, side in zip(masks, sides, strict=True):
+            mask[side] = True
+    except IndexError as error:
+        raise ValueError(
+            f"validation={splitter!r} names rows that are not among the {masks.shape[1]} of X ({error}): expected "
+            "positions from 0 on, or a mask of all rows."
+        ) from error
+    return masks[0], masks[1]
 
 
 def _stratified(strata: np.ndarray, fraction: float, rng: np.random.RandomState) -> np.ndarray:

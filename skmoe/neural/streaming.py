@@ -39,7 +39,8 @@ class Streaming:
         """Learn a batch of rows, by one epoch, and go on from what earlier batches taught.
 
         Columns and responses keep the units, the bins and the levels of the first batch, so let it be a good one, drawn
-        from everywhere. Nothing is held out, the learning rate stays, and there is no soft start.
+        from everywhere. Nothing is held out, so what an earlier fit has calibrated no longer is; the learning rate
+        stays, and there is no soft start.
 
         Parameters
         ----------
@@ -87,8 +88,7 @@ class Streaming:
         settings = replace(usual, k=k, n_epochs=1, annealed=False, patience=None, averaging=0.0)
         before = [] if first else self.history_
         previous = None if first else self._network
-        watch = Watch(self, 1, {"X": X, "y": y})
-        self._train(encoding, settings, given, None, previous, watch, n_before=len(before))
-        self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
-        self.n_iter_ = self.best_epoch_ = len(self.history_)
-        watch.finish()
+        with Watch(self, 1, {"X": X, "y": y}) as watch:
+            self._train(encoding, settings, given, None, previous, watch, n_before=len(before))
+            self.history_ = [*before, {**self.history_[0], "epoch": len(before) + 1}]
+            self.n_iter_ = self.best_epoch_ = len(self.history_)

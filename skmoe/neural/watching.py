@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from .fitted import FittedNetwork
 
 
 class Watch:
-    """Notes every epoch, and tells those who want to know.
+    """Notes every epoch, and tells those who want to know; a context, that of the fit.
 
     Parameters
     ----------
@@ -60,11 +60,14 @@ class Watch:
         """What makes the estimator one that predicts with the network as it is now."""
         return {} if self.network is None else {"_network": self.network(reader, k)}
 
-    def finish(self) -> None:
-        """The fit has ended, and the estimator is fitted."""
-        if self._estimator.verbose and sys.stdout.isatty():
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        """The fit has ended, and the estimator is fitted if there was no failure."""
+        if self._estimator.verbose and self.history and sys.stdout.isatty():
             print()
-        if self._fit is not None:
+        if self._fit is not None and failure is None:
             self._fit.call_on_fit_task_end(estimator=self._estimator, reconstruction_attributes=dict, **self._told)
 
     def _print(self, told: dict[str, Any]) -> None:

@@ -74,6 +74,45 @@ def test_a_splitter_divides_the_rows_that_were_passed():
     assert_array_equal(seen[test], np.arange(30, 40, 2))
 
 
+class Sides:
+    """A splitter of one split, which is given."""
+
+    def __init__(self, *splits):
+        self.splits = splits
+
+    def split(self, X, y=None, groups=None):
+        return iter(self.splits)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return len(self.splits)
+
+
+def test_a_splitter_may_speak_as_numpy_does():
+    """Masks and numbers from the end."""
+    late = np.arange(40) >= 30
+    for sides in [(~late, late), (np.arange(30), np.arange(-10, 0)), (list(range(30)), list(range(30, 40)))]:
+        train, test = divided_by(Sides(sides))
+        assert_array_equal(train, np.arange(30))
+        assert_array_equal(test, np.arange(30, 40))
+
+
+@pytest.mark.parametrize("splitter", [Sides(), PredefinedSplit([-1] * 40)])
+def test_a_splitter_without_a_split_is_refused(splitter):
+    with pytest.raises(ValueError, match=r"(?s)validation=.* has no split: expected one at least"):
+        divided_by(splitter)
+
+
+def test_a_splitter_of_other_rows_is_refused():
+    with pytest.raises(ValueError, match=r"validation=.* names rows that are not among the 40 of X \(index 40 is out"):
+        divided_by(Sides((np.arange(30), np.arange(30, 41))))
+
+
+def divided_by(splitter):
+    return held_out(
+        np.zeros(40, int), splitter, 0.15, np.random.RandomState(0), (np.zeros((40, 2)), np.zeros(40)), np.arange(40)
+    )
+
+
 @pytest.mark.parametrize(
     ("n_rows", "how", "fraction"), [(1, "stratified", 0.5), (1, "last", 0.9), (3, "last", 0.1), (3, "last", 0.9)]
 )
@@ -202,7 +241,7 @@ def test_patience(patience):
 
 
 def test_the_soft_start_is_waited_for():
-    """No epoch of it is kept, and patience begins after it."""
+    """Patience begins after it."""
     model = regressor(max_epochs=20, soft_start=0.5, n_iter_no_change=1, learning_rate=0.05).fit(X, Y)
     assert [told["k"] for told in model.history_[:11]] == [4] * 10 + [2] * 1
     assert model.best_epoch_ > 10
@@ -217,10 +256,20 @@ def test_a_score_that_is_not_a_number_is_the_worst():
 @pytest.mark.parametrize(
     ("kind", "y", "scoring", "message"),
     [
-        (regressor, Y, lambda model, X, y: np.nan, r"scoring=<function .*lambda.* of the rows to validate by was nan"),
-        (classifier, THREE, lambda model, X, y: np.inf, "scoring=<function .* was inf and finite in no epoch"),
-        (regressor, Y, "r2", "scoring='r2' of the rows to validate by was nan and finite in no epoch, so none is the"),
-        (regressor, np.where(LAST, 1e300, Y), None, "The mean log density of the rows to validate by was -?(inf|nan)"),
+        (regressor, Y, lambda model, X, y: np.nan, r"scoring=<function .*lambda.* by was never finite \(at first nan"),
+        (classifier, THREE, lambda model, X, y: np.inf, r"scoring=<function .* was never finite \(at first inf"),
+        (
+            regressor,
+            Y,
+            "r2",
+            r"scoring='r2' of the rows to validate by was never finite \(at first nan\), so no epoch is",
+        ),
+        (
+            regressor,
+            np.where(LAST, 1e300, Y),
+            None,
+            r"The mean log density of the rows .* never finite \(at first -?(inf|nan)",
+        ),
     ],
     ids=["nan", "inf", "r2 of one row", "density of a far row"],
 )
@@ -235,6 +284,12 @@ def test_a_score_that_is_never_finite_says_so(kind, y, scoring, message):
         model.fit(X[~LAST], y[~LAST], X_val=X[out], y_val=y[out])
     assert_same_answers(model, before, X)
     assert model.history_ == before.history_
+
+
+@pytest.mark.parametrize("returned", [None, {"r2": 1.0}, "high"], ids=["nothing", "several", "text"])
+def test_a_score_that_is_no_number_is_refused(returned):
+    with pytest.raises(ValueError, match=r"scoring=<function .* returned .* of the rows to validate by: expected one n"):
+        regressor(scoring=lambda model, X, y: returned).fit(X, Y)
 
 
 def test_of_a_mixture_whose_score_is_not_finite_an_epoch_is_kept():

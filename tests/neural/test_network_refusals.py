@@ -56,6 +56,7 @@ def refused(fit, error, message):
         ({"router": TopK(k=1), "capacity_factor": 1.5}, "capacity_factor=1.5 goes with router='topk', 'switch' and"),
         ({"router": Soft(tree=(2, 3))}, "tree=(2, 3) of Soft has 6 leaves and the layer has n_experts=4"),
         ({"device": "gpu"}, "device='gpu' is not on this machine ("),
+        ({"device": "meta"}, "device='meta' is not on this machine ("),
         ({"device": "cuda:77"}, "device='cuda:77' is not on this machine ("),
         ({"hidden": (0,)}, "hidden[0] must be at least 1, got 0."),
         ({"hidden": (8, 8.7)}, "hidden[1] must be a whole number of at least 1, got 8.7."),

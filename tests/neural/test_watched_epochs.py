@@ -83,6 +83,23 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
     assert "[" + "#" * 10 + "." * 10 + "] epoch 2 of 4" in shown
 
 
+def test_a_bar_that_is_interrupted_ends_its_line(capsys, monkeypatch):
+    import sys
+
+    def interrupt(model, X, y):
+        if calls.pop():
+            raise KeyboardInterrupt
+        return 0.0
+
+    calls = [True, False, False]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        regressor(verbose=1, scoring=interrupt).fit(X, Y)
+    shown = capsys.readouterr().out
+    assert shown.count("\r") == 2
+    assert shown.endswith("\x1b[K\n")
+
+
 def test_silence(capsys):
     regressor().fit(X, Y).predict(X)
     assert capsys.readouterr() == ("", "")

@@ -223,7 +223,9 @@ def device_of(name: Any) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return asked(lambda probe: probe.to(name), torch.empty(0, device="cpu"), f"device={str(name)!r}").device
+    # Back again, for there is a device on which no numbers are: "meta".
+    asked(lambda probe: probe.to(name).cpu(), torch.empty(0, device="cpu"), f"device={str(name)!r}")
+    return torch.empty(0, device=name).device
 
 
 @contextmanager
