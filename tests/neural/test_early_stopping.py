@@ -288,7 +288,7 @@ def test_a_score_that_is_never_finite_says_so(kind, y, scoring, message):
 
 @pytest.mark.parametrize("returned", [None, {"r2": 1.0}, "high"], ids=["nothing", "several", "text"])
 def test_a_score_that_is_no_number_is_refused(returned):
-    with pytest.raises(ValueError, match=r"scoring=<function .* returned .* of the rows to validate by: expected one n"):
+    with pytest.raises(ValueError, match=r"scoring=<function .* returned .* of the rows to validate by: expected one"):
         regressor(scoring=lambda model, X, y: returned).fit(X, Y)
 
 
