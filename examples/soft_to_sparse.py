@@ -98,8 +98,8 @@ for name, models in ONE.items():
 # Without a soft start the gate stays about as it was drawn, and all experts are used alike: the weight of a single
 # expert is 1 whatever the gate says, so its choice has no gradient. With `top_k=1` a gate learns in the soft start
 # alone, apart from the balance loss. The score of an epoch is that of the sparse network, so it is low while experts
-# answer together, and jumps when they begin to answer alone. The longer start pays off by a little. Entropy makes the
-# gate sharper, and here predictions no better; experts that hardly any row needs are left behind.
+# answer together, and rises as the gate learns to tell them apart. The longer start pays off by a little. Entropy makes
+# the gate sharper, and here predictions no better; experts that hardly any row needs are left behind.
 #
 # Fewer experts after training
 # ----------------------------

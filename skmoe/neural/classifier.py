@@ -32,7 +32,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     that predicts rows held out best.
 
     Use it where rows are some thousands or more and classes are not divided by a few planes, and where columns are
-    categories or have gaps. `skmoe.MoEClassifier` is trained in a hundredth of the time, and can be read.
+    categories or have gaps. `skmoe.MoEClassifier` is trained in a fraction of the time, and can be read.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         then: with None other rows are held out each time, some of which the last fit was trained on.
     class_weight : dict, "balanced" or None, default=None
         What rows of a class count, times their sample weights; ``"balanced"`` makes all classes count alike.
-        Probabilities are then those of classes so weighted. They also weigh the mean log probability that
-        validates (for ``"balanced"`` the classes of `X_val` are counted anew), but not `scoring`.
+        Probabilities are then those of classes so weighted; scales of columns are not. They also weigh the mean log
+        probability that validates (for ``"balanced"`` the classes of `X_val` are counted anew), but not `scoring`.
     device : str or torch.device, default="auto"
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"

@@ -37,7 +37,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
 
     Use it where rows are some thousands or more and the relation between x and y is neither smooth nor simple, where
     columns are categories or have gaps, and where a predictive distribution is wanted. `skmoe.MoERegressor` is trained
-    in a hundredth of the time, and is a model that can be read; on some hundred rows it mostly predicts better.
+    in a fraction of the time, and is a model that can be read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The script on networks for card fraud, run small: it chooses an embedding, and shows all models and experts."""
+"""The script on networks for card fraud, run small: it shows all models and experts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="skmoe.neural needs torch")
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "sparse_moe_fraud.py"
-WHOLE = "N_CUSTOMERS, N_EPOCHS = 600, 12"
+WHOLE = "N_CUSTOMERS, N_EPOCHS = 600, 16"
 SMALL = "N_CUSTOMERS, N_EPOCHS = 200, 4"
 
 
@@ -21,11 +21,10 @@ def test_it_ranks_frauds_first(capsys):
     names = {"__name__": "__main__"}
     exec(compile(text.replace(WHOLE, SMALL), str(SCRIPT), "exec"), names)
     printed = capsys.readouterr().out
-    score = {kind: float(v) for kind, v in re.findall(r"^(ple|periodic|linear) +(-\d\.\d+)", printed, re.M)}
-    assert names["best"] == max(score, key=score.get)
     ranked = re.findall(r"^(\S.*?) +(\d\.\d{3}) +(\d\.\d\d) +\d+\.\d$", printed, re.M)
     assert [name for name, *_ in ranked] == [
         "SparseMoEClassifier",
+        "last rows held out",
         "one expert",
         "HistGradientBoosting",
         "MoEClassifier",
