@@ -26,9 +26,9 @@ from .gaussian_mixtures import GaussianMixtures
 
 #: Temperatures are sought between one over it and it.
 HOTTEST = 8.0
-#: Standard deviation of the logarithm of a temperature before rows are seen, of mean zero: as sure as eight numbers
-#: that tell a scale, or some tens of labels.
-PRIOR_SD = 0.25
+#: Standard deviation of the logarithm of a temperature before rows are seen, of mean zero: as sure as two numbers that
+#: tell a scale, or some labels. Half of it leaves too narrow what was trained on some hundred rows.
+PRIOR_SD = 0.5
 #: A log probability that counts as none.
 _LEAST = -1e4
 
