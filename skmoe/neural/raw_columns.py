@@ -257,7 +257,7 @@ class _Column:
         else:
             try:
                 found = _factorized(series.to_list()) if not hasattr(series, "isna") else _by_pandas(series)
-            except TypeError as error:
+            except (TypeError, NotImplementedError) as error:  # the latter of Arrow
                 raise TypeError(
                     f"Column {self._name} of X holds objects that are neither numbers nor categories ({error}). "
                     "Expected numbers, text or values that can be compared: turn them into such columns."

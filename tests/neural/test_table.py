@@ -418,6 +418,13 @@ def test_bad_columns(frame, values, error, sentence):
         read(frame[:3].assign(new=values))
 
 
+def test_lists_of_arrow_are_no_categories(frame, pd):
+    pyarrow = pytest.importorskip("pyarrow")
+    lists = pd.array([[1.0], [2.0, 3.0], []], dtype=pd.ArrowDtype(pyarrow.list_(pyarrow.float64())))
+    with pytest.raises(TypeError, match="Column 'new' of X holds objects that are neither numbers nor categories"):
+        read(frame[:3].assign(new=lists))
+
+
 def test_bad_frames(frame):
     with pytest.raises(ValueError, match=r"Column 'text' of X .*such as 'Rome', and is not declared .*OneHotEncoder"):
         read(frame, None)
