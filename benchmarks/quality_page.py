@@ -16,7 +16,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "neural" / "quality.md"
 #: Models by the names that readers know.
 LABELS = {
     "sparse": "sparse mixture",
-    "embedding=periodic": "sparse mixture, periodic",
     "sparse-fraud": "sparse mixture, as for fraud",
     "perceptron-members": "perceptron, four members",
     "perceptron": "perceptron",

@@ -179,7 +179,7 @@ BASELINES: dict[str, Made] = {
     "perceptron": sparse(n_experts=1, top_k=1, hidden=(128,), n_members=1),
     "perceptron-members": sparse(n_experts=1, top_k=1, hidden=(128,)),
 }
-OURS: dict[str, Made] = {"sparse": sparse(), "embedding=periodic": sparse(embedding="periodic")}
+OURS: dict[str, Made] = {"sparse": sparse()}
 
 #: For few rows of a class: small networks, many members, no rows held out. Chosen on creditcard_ulb.
 _AS_FOR_FRAUD = {
