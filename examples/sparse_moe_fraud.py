@@ -77,8 +77,8 @@ for name, model in models.items():
 # time: fraud here is a matter of large amounts, and of amounts beside those of the customer, which planes say with few
 # parameters. On payments of two other seeds the mixture reached an average precision of 0.68 and 0.72, boosting 0.62
 # and 0.67, the network of experts 0.68 and 0.68, with the last rows held out 0.67 and 0.67, and with a single expert
-# 0.69 and 0.68: experts gain nothing over one here, and rows held out say little. So for rare events begin with
-# `MoEClassifier`, and see whether a network adds to it.
+# 0.69 and 0.68: experts gain nothing over one, and holding rows out costs a little there and nothing here. So for rare
+# events begin with `MoEClassifier`, and see whether a network adds to it.
 #
 # Who sees which kind of fraud?
 # -----------------------------
