@@ -151,6 +151,16 @@ def test_who_goes_on_without_rows_held_out_has_no_temperature(kind):
     assert uncalibrated._network.temperature == (1.0 if uncalibrated.best_epoch_ else temperature)
 
 
+@pytest.fixture
+def one_thread():
+    """Batches of eight rows are faster on one, above all beside other tests."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_table_whose_rows_are_all_told_right():
     """The fifty rows that are held out do not make the network surer than others bear out."""
     X, y = load_breast_cancer(return_X_y=True)
