@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal, Poisson, StudentT
 
+from .capturing import is_capturing
 from .routing import Routing
 
 
@@ -133,7 +134,7 @@ class MixtureHead(nn.Module):
     @staticmethod
     def _log_weights(routing: Routing) -> Tensor:
         idle = routing.idle()
-        if idle is not None and not torch.compiler.is_compiling() and bool(idle.all(-1).any()):
+        if idle is not None and not is_capturing() and bool(idle.all(-1).any()):
             row = int(torch.nonzero(idle.reshape(-1, idle.shape[-1]).all(-1))[0])
             raise ValueError(
                 f"Row {row} has no expert, so it has no distribution. Use a router that gives every row one, such "

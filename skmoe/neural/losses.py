@@ -245,7 +245,7 @@ def _per_expert(routing: Routing, values: Tensor) -> Tensor:
 def _mean(routing: Routing, values: Tensor) -> Tensor:
     """Mean over rows, and tasks, of all processes."""
     if routing.row_weight is None:
-        count = all_sum(values.new_tensor(values.numel()), routing.group).clamp_min(1)
+        count = all_sum(values.new_full((), values.numel()), routing.group).clamp_min(1)
     else:
         count = all_sum(routing.row_weight.sum(), routing.group).clamp_min(_TINY)
         values = values * routing.row_weight

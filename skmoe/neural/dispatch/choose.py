@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..capturing import is_capturing
 from ..routing import Routing
 
 
@@ -84,9 +85,8 @@ def choose(x: Tensor, routing: Routing, experts: Any) -> str:
     possible = experts.implementations
     if len(possible) == 1:
         return str(possible[0])
-    if torch.compiler.is_compiling():
-        # No shape may depend on where rows are sent.
-        return "dense" if routing.k == routing.n_experts else "loop" if routing.capacity is None else "padded"
+    if is_capturing():
+        return _of_static_shapes(routing)
     if x.is_cuda:
         return _on_cuda(x, routing)
     size = Size(routing.n_experts, experts.width, experts.products, experts.weights)
@@ -103,6 +103,13 @@ def _cheapest(by_name: dict[str, Cost], n_rows: int, routing: Routing) -> str:
         total[best] = by_name[best].of(n_choices, room * routing.n_experts)
         best = min(total, key=total.__getitem__)
     return best
+
+
+def _of_static_shapes(routing: Routing) -> str:
+    """No shape may depend on where rows are sent; only who compiles can loop over experts all the same."""
+    if routing.k < routing.n_experts and routing.capacity is not None:
+        return "padded"
+    return "loop" if routing.k < routing.n_experts and torch.compiler.is_compiling() else "dense"
 
 
 def _on_cuda(x: Tensor, routing: Routing) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, pad
 
+from ..capturing import is_capturing
 from ..routing import tally
 
 
@@ -95,7 +96,7 @@ def _order(expert: Tensor, n_numbers: int) -> Tensor:
     On the processor numpy sorts, which counts digits of 16 bits: an eighth of the time of torch's.
     """
     short = n_numbers < 2**15
-    if expert.device.type == "cpu" and not torch.compiler.is_compiling():
+    if expert.device.type == "cpu" and not is_capturing():
         return torch.from_numpy(np.argsort(expert.numpy().astype(np.int16 if short else np.int64), kind="stable"))
     return torch.argsort(expert.to(torch.int16) if short else expert, stable=True)
 

@@ -19,10 +19,12 @@ from ..devices import asked
 from ..fitted import FittedNetwork
 from ..network import Network
 from ..torch_network import TorchNetwork, arrays_of, inputs
+from .captured import recorder_of
 from .processes import processes
 from .records import router_records
 from .settings import Encoded, Moments, Settings
-from .training import Kept, Rows, Training
+from .step import Rows, Step
+from .training import Kept, Training
 
 
 @dataclass(frozen=True)
@@ -135,17 +137,18 @@ def train(
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller had switched off
         network, generator = plan.network(group)
         half = plan.precision == "bfloat16"
-        training = Training(network, _rows(rows, plan), plan.settings, generator, group=group, half=half)
-        start = _begin(training, begin)
+        step = Step(network, _rows(rows, plan), plan.settings, group=group, half=half)
+        start = _begin(step, begin)
+        training = Training(step, generator, None if group is not None else recorder_of(network, plan.device))
         reader = TorchNetwork(network)
         scored = None if score is None else partial(score, reader)
         kept = training.run(scored, lambda told: watch(told, reader), start=start)
-        return _trained(training, kept)
+        return _trained(step, kept)
 
 
-def _begin(training: Training, begin: Beginning) -> int | None:
+def _begin(step: Step, begin: Beginning) -> int | None:
     """Experts of a row in the state that training begins with, None where it was drawn by lot."""
-    network = training.network
+    network = step.network
     if begin.arrays is not None:
         try:
             network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
@@ -155,8 +158,8 @@ def _begin(training: Training, begin: Beginning) -> int | None:
                 "anew with warm_start=False."
             ) from error
         if begin.moments is not None:
-            _set_moments(training, begin.moments)
-        return training.settings.k
+            _set_moments(step, begin.moments)
+        return step.settings.k
     if begin.mixture is None:
         return None
     assert begin.center is not None
@@ -173,38 +176,40 @@ def _rows(encoded: Encoded, plan: Plan) -> Rows:
     return Rows(inputs(encoded.table, encoded.lines, like), y, torch.as_tensor(encoded.weight).to(like))
 
 
-def _trained(training: Training, kept: Kept) -> Trained:
-    network = training.network
+def _trained(step: Step, kept: Kept) -> Trained:
+    network = step.network
     network.load_state_dict(kept.state)
-    network.stand_in(training.rows.inputs, training.rows.weight)
+    network.stand_in(step.rows.inputs, step.rows.weight)
     network.choose(kept.k)
     architecture = replace(network.architecture, rules=network.rules)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     return Trained(
-        architecture, arrays_of(network.state_dict()), _moments(training), kept.epoch, kept.k, kept.score, n_parameters
+        architecture, arrays_of(network.state_dict()), _moments(step), kept.epoch, kept.k, kept.score, n_parameters
     )
 
 
 # -- where the optimiser stands ----------------------------------------------------------------------------------------
 
 
-def _moments(training: Training) -> Moments:
+def _moments(step: Step) -> Moments:
     first: dict[str, Tensor] = {}
     second: dict[str, Tensor] = {}
     n_steps = 0
-    for name, parameter in training.network.named_parameters():
-        state = training.optimizer.state.get(parameter)
+    for name, parameter in step.network.named_parameters():
+        state = step.optimizer.state.get(parameter)
         if state:
             first[name], second[name] = state["exp_avg"], state["exp_avg_sq"]
             n_steps = int(state["step"])
     return Moments(n_steps, arrays_of(first), arrays_of(second))
 
 
-def _set_moments(training: Training, moments: Moments) -> None:
-    for name, parameter in training.network.named_parameters():
+def _set_moments(step: Step, moments: Moments) -> None:
+    device = step.device if step.fused else "cpu"
+    n_steps = torch.full((), float(moments.n_steps), dtype=torch.float32, device=device)
+    for name, parameter in step.network.named_parameters():
         if name in moments.first:
-            training.optimizer.state[parameter] = {
-                "step": torch.tensor(float(moments.n_steps)),
+            step.optimizer.state[parameter] = {
+                "step": n_steps.clone(),
                 "exp_avg": torch.as_tensor(moments.first[name]).clone().to(parameter),
                 "exp_avg_sq": torch.as_tensor(moments.second[name]).clone().to(parameter),
             }

@@ -18,7 +18,7 @@ def objective(
     y: Tensor,
     weight: Tensor,
     settings: Settings,
-    epoch: int,
+    entropy: Tensor | None,
     group: ProcessGroup | None = None,
 ) -> Tensor:
     """Loss of a batch.
@@ -26,6 +26,8 @@ def objective(
     .. math:: -\\frac{1}{n} \\sum_i w_i \\tfrac1M \\sum_m \\Bigl[\\log p_m(y_i \\mid x_i)
               - \\tfrac{\\mu}{2} \\lVert y_i - E_m(y \\mid x_i) \\rVert^2\\Bigr]
               + \\lambda \\, L_{balance} + \\zeta \\, L_z + \\eta_t H(e \\mid x)
+
+    where :math:`\\eta_t` is ``entropy``, None where it plays no part.
 
     Every member is trained for itself, and only what they predict is averaged: the mean of the losses, not the loss of
     the mean (Gorishniy et al. 2025, https://arxiv.org/abs/2410.24210). Weights are those of the table divided by their
@@ -36,16 +38,16 @@ def objective(
     if settings.mean_weight:
         gain = gain - 0.5 * settings.mean_weight * (each - distribution.mean).square().sum(-1)
     gain = network.by_member(gain).mean(1)
-    n_rows = all_sum(gain.new_tensor(len(y)), group)
+    n_rows = all_sum(gain.new_full((), len(y)), group)
     loss = -all_sum((weight * gain).sum(), group) / n_rows
     if settings.n_experts > 1:
         for layer in network.layers:
             assert layer.routing is not None
-            loss = loss + _of_gate(layer.routing._replace(row_weight=network.each_member(weight)), settings, epoch)
+            loss = loss + _of_gate(layer.routing._replace(row_weight=network.each_member(weight)), settings, entropy)
     return loss
 
 
-def _of_gate(routing: Routing, settings: Settings, epoch: int) -> Tensor:
+def _of_gate(routing: Routing, settings: Settings, entropy: Tensor | None) -> Tensor:
     """What is added for one gate. Where rows go to all experts, how often each is chosen teaches nothing."""
     loss = routing.probs.new_zeros(())
     if settings.balance:
@@ -53,5 +55,4 @@ def _of_gate(routing: Routing, settings: Settings, epoch: int) -> Tensor:
         loss = loss + settings.balance * spread
     if settings.z_loss:
         loss = loss + settings.z_loss * z_loss(routing)
-    entropy = settings.entropy_at(epoch)
-    return loss + entropy * entropy_loss(routing) if entropy else loss
+    return loss if entropy is None else loss + entropy * entropy_loss(routing)

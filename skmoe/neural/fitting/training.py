@@ -9,25 +9,15 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.distributed import ProcessGroup
+from torch import Generator, Tensor
 
-from ..collectives import all_sum
-from ..network import Inputs, Network
 from .averaging import MovingAverage
-from .objective import objective
-from .settings import Settings
+from .captured import CapturedStep, Recorder
+from .outcomes import Outcomes
+from .step import Step
 
 #: A state of the network: its parameters and buffers by name.
 State = dict[str, Tensor]
-
-
-class Rows(NamedTuple):
-    """A table on the device of the network: inputs, coded responses, weights divided by their mean."""
-
-    inputs: Inputs
-    y: Tensor
-    weight: Tensor
 
 
 class Kept(NamedTuple):
@@ -52,46 +42,22 @@ class Kept(NamedTuple):
 
 
 class Training:
-    """A network, its optimiser, and rows to learn from.
+    """Steps for batches of the rows, epoch after epoch.
 
     Parameters
     ----------
-    network : Network
-        On its device.
-    rows : Rows
-        On the same device.
-    settings : Settings
+    step : Step
+        Of the network and rows.
     generator : Generator
         Source of the order of the rows; on the processor, so that it is the same on all devices.
-    group : ProcessGroup or None
-        Processes that share the rows of every batch; each has the whole table and takes its part.
-    half : bool
-        Whether the network, but not its gates, is computed in bfloat16.
+    recorder : Recorder or None
+        What captures steps.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        rows: Rows,
-        settings: Settings,
-        generator: Generator,
-        *,
-        group: ProcessGroup | None = None,
-        half: bool = False,
-    ) -> None:
-        self.network, self.rows, self.settings, self.generator = network, rows, settings, generator
-        self.group, self.half = group, half
-        device = rows.weight.device.type
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=device in ("cpu", "cuda"),
-        )
-        self._parameters = list(network.parameters())
+    def __init__(self, step: Step, generator: Generator, recorder: Recorder | None = None) -> None:
+        self.step, self.network, self.settings, self.generator = step, step.network, step.settings, generator
+        self._take = step if recorder is None else CapturedStep(step, recorder)
         self._average: MovingAverage | None = None
-
-    # -- epochs --------------------------------------------------------------------------------------------------------
 
     def run(
         self,
@@ -115,7 +81,7 @@ class Training:
             Told of every epoch; True asks to stop.
         """
         if self.settings.averaging:  # from what training begins with
-            self._average = MovingAverage(self._parameters, self.settings.averaging * self.settings.n_batches)
+            self._average = MovingAverage(self.step.parameters, self.settings.averaging * self.settings.n_batches)
         best = self._start(score, start)
         for epoch in range(1, self.settings.n_epochs + 1):
             told = self.epoch(epoch)
@@ -146,87 +112,32 @@ class Training:
     def epoch(self, number: int) -> dict[str, Any]:
         """One pass over the rows, in an order that is drawn; what there is to tell of it."""
         began = time.perf_counter()
-        self.network.train()
-        self.network.temperature.fill_(1.0)  # it was that of other parameters
-        self.network.choose(self.settings.k_of(number))
+        self.step.begin(number)
+        outcomes = Outcomes(number, self.settings.gradient_clip, together=self._take is not self.step)
         batches = list(self._batches())
-        total = 0.0
+        rate = 0.0
         for i, batch in enumerate(batches):
-            progress = (number - 1 + i / len(batches)) / self.settings.n_epochs
-            self._set_rate(self.settings.learning_rate_at(progress))
-            total += self._step(batch, number, i + 1)
+            rate = self.settings.learning_rate_at((number - 1 + i / len(batches)) / self.settings.n_epochs)
+            self.step.set_rate(rate)
+            with outcomes.step():
+                outcomes.add(self._take(batch))
+            if self._average is not None:
+                self._average.follow()
+        outcomes.read()
         return {
             "epoch": number,
-            "loss": total / len(batches),
+            "loss": sum(outcomes.losses) / len(batches),
             "k": self.settings.k_of(number),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": rate,
             "seconds": time.perf_counter() - began,
         }
 
     def _batches(self) -> Iterator[Tensor]:
         """Numbers of the rows of each batch, as even in size as can be."""
-        n_rows, n_batches = len(self.rows.weight), self.settings.n_batches
+        weight, n_batches = self.step.rows.weight, self.settings.n_batches
         # A full batch is taken in the order of the table.
-        order = torch.arange(n_rows) if n_batches == 1 else torch.randperm(n_rows, generator=self.generator)
-        yield from order.to(self.rows.weight.device).tensor_split(n_batches)
-
-    def _set_rate(self, rate: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
-    # -- steps ---------------------------------------------------------------------------------------------------------
-
-    def _step(self, batch: Tensor, epoch: int, number: int) -> float:
-        """One step of the optimiser; the loss before it."""
-        if self.group is not None:
-            batch = batch[self.group.rank() :: self.group.size()]
-        rows = Rows(self.rows.inputs.some(batch), self.rows.y[batch], self.rows.weight[batch])
-        self.optimizer.zero_grad(set_to_none=True)
-        try:
-            with self._precision():
-                loss = objective(self.network, *rows, self.settings, epoch, self.group)
-        except ValueError as error:
-            if "finite" not in str(error):  # not what a gate says of logits that are infinite or NaN
-                raise
-            # Its own advice is left out: it is given again below.
-            raise self._diverged(epoch, number, str(error).split(": expected")[0]) from error
-        loss.backward()
-        self._average_gradients()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.gradient_clip)
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
-            raise self._diverged(epoch, number, f"the loss is {value:g}, the norm of its gradient {float(norm):g}")
-        self.optimizer.step()
-        self.network.update()
-        if self._average is not None:
-            self._average.follow()
-        return value
-
-    def _diverged(self, epoch: int, batch: int, why: str) -> FloatingPointError:
-        clip = ", set gradient_clip" if math.isinf(self.settings.gradient_clip) else " or gradient_clip"
-        return FloatingPointError(
-            f"Training left the numbers in batch {batch} of epoch {epoch}: {why}. What was fitted before this call is "
-            f"kept as it was. Lower learning_rate{clip}, or look for columns with extreme values."
-        )
-
-    def _precision(self) -> Any:
-        if not self.half:
-            return nullcontext()
-        return torch.autocast(self.rows.weight.device.type, dtype=torch.bfloat16)
-
-    def _average_gradients(self) -> None:
-        """Those of all rows of the batch, where processes share it; see `skmoe.neural.collectives.all_sum`."""
-        if self.group is None:
-            return
-        with torch.no_grad():
-            for parameter in self._parameters:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
-            flat = torch.cat([parameter.grad.reshape(-1) for parameter in self._parameters])  # type: ignore[union-attr]
-            flat = all_sum(flat, self.group) / self.group.size()
-            parts = flat.split([parameter.numel() for parameter in self._parameters])
-            for parameter, part in zip(self._parameters, parts, strict=True):
-                parameter.grad = part.view_as(parameter)
+        order = torch.arange(len(weight)) if n_batches == 1 else torch.randperm(len(weight), generator=self.generator)
+        yield from order.to(weight.device).tensor_split(n_batches)
 
 
 def _rank(score: float) -> float:

@@ -87,6 +87,10 @@ class AttentiveRouter(RouterModule):
         self.query = LinearGate(d_gate, d_experts)
         self.key = LinearGate(d_experts, d_experts)
 
+    @property
+    def capturable(self) -> bool:
+        return True
+
     def reset_parameters(self, generator: Generator | None = None) -> None:
         bound = self.gate.in_features**-0.5
         for parameter in self.gate.parameters():

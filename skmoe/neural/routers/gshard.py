@@ -82,6 +82,10 @@ class GShard(Router):
 class GShardRouter(TopKRouter):
     """`TopKRouter` that leaves the second choice to chance in training."""
 
+    @property
+    def capturable(self) -> bool:
+        return False
+
     def choose(self, k: int) -> None:
         """Two are chosen, whatever is asked for."""
 

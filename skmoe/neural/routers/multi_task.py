@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from ..capturing import is_capturing
 from ..checks import check_whole
 from ..routing import Routing, assembled, stacked
 from .protocol import Router, RouterModule, check_part, check_router
@@ -108,6 +109,6 @@ class MultiTaskRouter(RouterModule):
                 f"task must be an int64 tensor of shape ({n_rows},), one task a row; got {task.dtype} of shape "
                 f"{tuple(task.shape)}."
             )
-        if not torch.compiler.is_compiling() and n_rows and not bool(((task >= 0) & (task < len(self.gates))).all()):
+        if not is_capturing() and n_rows and not bool(((task >= 0) & (task < len(self.gates))).all()):
             bad = task[(task < 0) | (task >= len(self.gates))][0].item()
             raise ValueError(f"task holds {bad}: expected numbers from 0 to n_tasks - 1 = {len(self.gates) - 1}.")

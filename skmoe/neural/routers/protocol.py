@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.distributed import ProcessGroup
 
 from .. import noise
+from ..capturing import is_capturing
 from ..forward.rule import Rule
 from ..routing import Routing
 
@@ -51,6 +52,11 @@ class RouterModule(nn.Module, ABC):
 
     def update(self) -> None:
         """What is to be done once an optimiser step."""
+
+    @property
+    def capturable(self) -> bool:
+        """Whether steps can be captured and replayed: shapes follow from the number of rows, and nothing is drawn."""
+        return False
 
     def choose(self, k: int) -> None:
         """Send rows to k experts from now on; routers to whom the number is no setting go on as they are."""
@@ -155,7 +161,7 @@ def checked(logits: Tensor) -> Tensor:
     ValueError
         Which names a row and an expert. Compiled code and captured graphs are not interrupted to look.
     """
-    if torch.compiler.is_compiling() or (logits.is_cuda and torch.cuda.is_current_stream_capturing()):
+    if is_capturing():
         return logits
     # A sum is finite only if all its terms are, and needs no mask.
     if not math.isfinite(logits.detach().sum().item()):

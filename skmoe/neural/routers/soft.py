@@ -114,6 +114,10 @@ class SoftRouter(RouterModule):
         index = torch.arange(proba.shape[-1], device=x.device).expand(proba.shape)
         return Routing(index, proba, proba, logits, softmax=True)
 
+    @property
+    def capturable(self) -> bool:
+        return True
+
     def rule(self) -> Rule | None:
         return Rule(temperature=self.temperature) if self.above is None else None
 

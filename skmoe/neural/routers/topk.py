@@ -201,6 +201,10 @@ class TopKRouter(RouterModule):
                 weight = weight / weight.sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
         return weight * self.record.scale if self.record.scale != 1 else weight
 
+    @property
+    def capturable(self) -> bool:
+        return not self.record.jitter
+
     def choose(self, k: int) -> None:
         self.record = replace(self.record, k=k)
 
