@@ -1,4 +1,4 @@
-"""Expert layers on a GPU: rows a second, part of what the device can do, memory, and the same results as the processor.
+"""Expert layers and estimators on a GPU: rows a second, part of what the device can do, memory, and agreement.
 
 ``python -m benchmarks.neural_gpu`` wants a CUDA device and prints tables; ``--device cpu --quick`` tries the script
 where there is none. The ceiling is measured in the same run: a product of large matrices in the same type of numbers.
@@ -9,11 +9,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import torch
 
-from skmoe.neural import MoELayer, TopK
+from skmoe.neural import MoELayer, SparseMoEClassifier, SparseMoERegressor, TopK
+from skmoe.neural.fitting import fit
 
 from .report import Row, markdown
 
@@ -120,6 +125,41 @@ def agreement(device: torch.device) -> list[Row]:
     return found
 
 
+def fits(device: torch.device, n_rows: int) -> list[Row]:
+    """Estimators: rows a second in training and at predict, with steps that are captured and as they are."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 30)).astype(np.float32)
+    y = np.where(X[:, 0] > 0, np.sin(3 * X[:, 1]), X[:, 2] * X[:, 3])
+    responses: dict[str, tuple[Any, np.ndarray]] = {
+        "regressor": (SparseMoERegressor, y.astype(np.float32)),
+        "classifier": (SparseMoEClassifier, (y > 0).astype(int)),
+    }
+    found: list[Row] = []
+    for name, (kind, of_rows) in responses.items():
+        for precision in ("float32", "bfloat16"):
+            for captures in (True, False) if device.type == "cuda" else (False,):
+                settings = {"precision": precision, "device": str(device), "max_epochs": 10, "n_iter_no_change": 10}
+                without = nullcontext() if captures else mock.patch.object(fit, "recorder_of", return_value=None)
+                with without:
+                    model = kind(**settings, random_state=0).fit(X, of_rows)
+                # The first epochs of the soft start and after it take the steps before those that are captured.
+                soft, sparse = (model.history_[i]["seconds"] for i in (1, -1))
+                n_trained = n_rows * (1 - model.validation_fraction)
+                predicting = seconds(partial(model.predict, X), device, 3)
+                found.append(
+                    {
+                        "estimator": name,
+                        "numbers": precision,
+                        "steps": "captured" if captures else "as they are",
+                        "soft start, thousand rows a second": 1e-3 * n_trained / soft,
+                        "sparse, thousand rows a second": 1e-3 * n_trained / sparse,
+                        "predict, thousand rows a second": 1e-3 * n_rows / predicting,
+                        "validation score": model.validation_score_,
+                    }
+                )
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--device", default="cuda")
@@ -139,6 +179,7 @@ def main() -> None:
         for shape in [(512, 64, 64, 8, 2)] if args.quick else SHAPES:
             found += rows_of(shape, dtype, device, peak, rounds)
     print(f"\n**Layers**\n\n{markdown(found)}")
+    print(f"\n**Estimators**\n\n{markdown(fits(device, 3000 if args.quick else 200_000))}")
 
 
 if __name__ == "__main__":

@@ -255,13 +255,13 @@ def test_a_step_reads_nothing_from_the_host(request, epoch, embedding):
 
 @pytest.mark.parametrize(("k", "factor", "expected"), [(2, None, "dense"), (2, 0.8, "padded"), (64, 0.8, "dense")])
 def test_shapes_do_not_depend_on_where_rows_go(k, factor, expected):
-    """Without a graph two of 64 experts are not computed as all are."""
+    """Where nothing is captured two of 64 experts are not computed as all are."""
     layer = MoELayer(5, 3, n_experts=64, hidden=(64,), router=TopK(k=k, capacity_factor=factor), generator=generator())
     x = torch.randn(256, 5, generator=generator())
     routing = layer.router(x)
     with capturing():
         assert choose(x, routing, layer.experts) == expected
-    assert (choose(x, routing, layer.experts) == "dense") == (k == 64)
+    assert k == 64 or choose(x, routing, layer.experts) != "dense"
 
 
 def test_capturing_ends():
