@@ -19,6 +19,10 @@ class Distributional:
     _reading: Any
     _distribution: Callable[[Any], MixtureDistribution]
 
+    def _output_labels(self) -> list[str]:
+        """Names of several outputs; one has none."""
+        return getattr(self, "output_names_", [])
+
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Mean of the predictive distribution.
 

@@ -311,9 +311,6 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
     def _summarized(self, coded: np.ndarray, weight: np.ndarray) -> MeanResponse:
         return MeanResponse.of(coded, weight)
 
-    def _output_labels(self) -> list[str]:
-        return getattr(self, "output_names_", [])
-
     def _describe(self) -> None:
         scale, floor = self._fitted.expert_scale(), self._fitted.scale_floor()
         if scale is not None and floor is not None:

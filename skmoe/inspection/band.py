@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import is_regressor
 
-from .._pipeline import inside
+from .._pipeline import gate_inside
 from .._validation import check_responses
 from .canvas import axes, legend_above
 from .members import chosen, told
@@ -46,7 +46,7 @@ class BandDisplay:
     response : str
         Name of y.
     expert_means : ndarray of shape (n_points, n_experts)
-        Mean of each expert's own distribution.
+        Mean of each expert's own distribution. Of `SparseMoERegressor` none are shown: every member has its own.
     proba : ndarray of shape (n_points, n_experts)
         Gate probabilities.
     labels : list of str
@@ -118,7 +118,7 @@ class BandDisplay:
 
         Parameters
         ----------
-        estimator : MoERegressor, or a Pipeline or search around one
+        estimator : MoERegressor, SparseMoERegressor, or a Pipeline or search around one
             Fitted.
         X : array-like or dataframe of shape (n_samples, n_features)
             Rows as the estimator takes them.
@@ -154,9 +154,11 @@ class BandDisplay:
             Where the estimator is not fitted.
         """
         nested = _check_coverages(coverages)
-        inside(estimator, None)  # before all else, whether it is fitted
+        gate_inside(estimator, None)  # before all else, whether it is fitted
         along = section(estimator, X, feature, most=1, resolution=grid_resolution, percentiles=percentiles)
-        model, rows, _ = inside(estimator, along.rows)
+        found = gate_inside(estimator, along.rows)
+        model: Any = found.model
+        rows = found.X
         if not is_regressor(model):
             raise TypeError(
                 f"BandDisplay shows the predictive distribution of a number, and {type(model).__name__} predicts "
@@ -174,9 +176,7 @@ class BandDisplay:
             coverages=nested,
             intervals=quantiles[:, 1:].T.reshape(2, len(nested), -1).transpose(1, 2, 0),
             response=str(target or getattr(y, "name", None) or "response"),
-            expert_means=of_target(model, fit.predict_experts(rows), target),
-            proba=fit.gate_proba(rows),
-            labels=labels(fit.tree_),
+            **_experts(fit, rows, target),
             held=along.held,
             dots=beside(along.dots, _one_output(model, y, target), len(X)),
             fit=told(model, member),
@@ -236,6 +236,14 @@ class BandDisplay:
         pieces = np.stack([points[:-1], points[1:]], axis=1)
         ax.add_collection(LineCollection(list(pieces), colors=colors, linewidths=3.5, zorder=2.2), autolim=False)
         return Line2D([], [], color=color(k), linewidth=3.0, label=self.labels[k])
+
+
+def _experts(fit: Any, rows: Any, target: Any) -> dict[str, Any]:
+    """Means of the experts, their probabilities and names; none of networks, every member of which has its own."""
+    if not hasattr(fit, "predict_experts"):
+        return {"expert_means": np.empty((len(rows), 0)), "proba": np.empty((len(rows), 0)), "labels": []}
+    means = of_target(fit, fit.predict_experts(rows), target)
+    return {"expert_means": means, "proba": fit.gate_proba(rows), "labels": labels(fit.tree_)}
 
 
 def _one_output(model: Any, y: Any, target: Any) -> np.ndarray | None:

@@ -75,3 +75,21 @@ def test_errors_say_what_was_expected(regressor, data):
         BandDisplay.from_estimator(regressor, X, feature=0, center="mode")
     with pytest.raises(ValueError, match="X has 200 rows, but y has shape"):
         BandDisplay.from_estimator(regressor, X, y[:-1], feature=0)
+
+
+@pytest.mark.parametrize("target", [None, "sum"])
+def test_the_band_of_a_network(data, target):
+    """Its distribution, and no experts: every member has its own."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    from skmoe.neural import SparseMoERegressor
+
+    X, y = data
+    many = y if target is None else pd.DataFrame({"y": y, "sum": y + X.sum(1)})
+    model = SparseMoERegressor(3, n_members=2, width=16, max_epochs=2, random_state=0).fit(X, many)
+    display = BandDisplay.from_estimator(model, X, many, feature=1, target=target, grid_resolution=9)
+    grid = rows(X, 9)
+    mean, interval = model.predict(grid), model.predict_interval(grid, 0.9)
+    assert_allclose(display.mean, mean if target is None else mean[:, 1], rtol=1e-6)
+    assert_allclose(display.intervals[0], interval if target is None else interval[..., 1], rtol=1e-6)
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["0.9 interval", "0.5 interval", "median"]
