@@ -20,9 +20,9 @@ _BLOCK_ROWS = 4096
 
 def inputs(table: Table, lines: np.ndarray | None, like: Tensor) -> Inputs:
     """Rows as the network takes them, of the type of a tensor and where it is."""
-    numbers = torch.as_tensor(table.numbers).to(like)
-    codes = torch.as_tensor(table.codes).to(like.device)
-    return Inputs(numbers, codes, None if lines is None else torch.as_tensor(lines).to(like))
+    numbers = torch.from_numpy(table.numbers).to(like)
+    codes = torch.from_numpy(table.codes).to(like.device)
+    return Inputs(numbers, codes, None if lines is None else torch.from_numpy(lines).to(like))
 
 
 class TorchNetwork:
@@ -48,21 +48,26 @@ class TorchNetwork:
     @torch.no_grad()
     def read(self, table: Table, lines: np.ndarray | None = None) -> Read:
         """What the head says of rows."""
-        self.network.eval()
-        parts = [self._read(rows) for rows in self._blocks(table, lines)]
+        with self._as_it_is():
+            parts = [self._read(rows) for rows in self._blocks(table, lines)]
         return Read(*_joined(parts, table))
 
     @torch.no_grad()
     def gated(self, table: Table, block: int, lines: np.ndarray | None = None) -> Gated:
         """What the gate of a block says of rows; the head is the last."""
-        self.network.eval()
-        parts = [self._gated(rows, block) for rows in self._blocks(table, lines)]
+        with self._as_it_is():
+            parts = [self._gated(rows, block) for rows in self._blocks(table, lines)]
         return Gated(*_joined(parts, table))
 
     def fitted(self, encoding: Encoding, k: int) -> FittedNetwork:
         """The network as it is now, as arrays."""
         architecture = replace(self.architecture, rules=self.network.rules)
         return FittedNetwork(encoding, architecture, arrays_of(self.network.state_dict()), k)
+
+    def _as_it_is(self) -> torch.autocast:
+        """At predict, and in its own precision, whatever the caller has on."""
+        self.network.eval()
+        return torch.autocast(self.network.members.device.type, enabled=False)
 
     def _blocks(self, table: Table, lines: np.ndarray | None) -> list[Inputs]:
         rows = inputs(table, lines, self.network.members)

@@ -15,6 +15,8 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 from numpy.testing import assert_array_equal  # noqa: E402
 from small import GAPS, KINDS, X, Y, answered, assert_same_answers, regressor  # noqa: E402
 
+from skmoe.neural.fitting.fit import reader  # noqa: E402
+
 KIND = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -122,6 +124,31 @@ def test_in_inference_mode():
         model = fit("regressor")
         assert torch.is_inference_mode_enabled()
     assert_same_answers(model, fit("regressor"), GAPS)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16"])
+def test_where_half_precision_is_on(precision):
+    """A fit has a precision of its own; that of the caller would keep weights of the first step for all others."""
+    expected = fit("regressor", precision=precision)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model = fit("regressor", precision=precision)
+        model.partial_fit(GAPS, Y)
+        assert torch.is_autocast_enabled("cpu")
+    expected.partial_fit(GAPS, Y)
+    assert_same_answers(model, expected, GAPS)
+    by_torch, network = reader(model._network, "topk", torch.device("cpu")), model._network
+    table, lines = network.encoding.inputs(model._raw(GAPS), np.float64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = by_torch.read(table, lines)
+    assert_array_equal(found.answers, by_torch.read(table, lines).answers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_the_default_device_is_another(kind):
+    with torch.device("meta"):
+        model = fit(kind, device="cpu")
+        model.partial_fit(GAPS, KINDS[kind][1])
+    assert_same_answers(model, fit(kind).partial_fit(GAPS, KINDS[kind][1]), GAPS)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,7 +16,6 @@ from sklearn.exceptions import EfficiencyWarning
 from torch import Tensor
 
 from ..capturing import capturing
-from ..network import Network
 from .step import Step
 
 #: Steps of a kind that are taken before one is captured. They make what is made at the first time alone: the moments of
@@ -37,34 +39,67 @@ class Recorder(Protocol):
 
 
 class CudaGraphs:
-    """Captures CUDA graphs, which share their memory: one at a time is replayed, and nothing is kept in between."""
+    """Captures CUDA graphs, which share their memory: one at a time is replayed, and nothing is kept in between.
+
+    `torch.cuda.graph` would do it too, but waits for the whole device and empties all caches first, which disturbs who
+    captures in another thread, and leaves its stream to the user where a capture fails.
+    """
 
     def __init__(self, device: torch.device) -> None:
-        self._stream, self._pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+        self._stream, self._pool = _stream_aside(device, threading.get_ident()), torch.cuda.graph_pool_handle()
         self._device = device
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         here = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            yield
-        here.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:
+            here.wait_stream(self._stream)
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        # Other threads of a search may allocate meanwhile.
-        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-            run()
+        with _CAPTURES, _no_garbage_collected(), self.aside():
+            # Other threads may allocate meanwhile.
+            graph.capture_begin(self._pool, capture_error_mode="thread_local")
+            try:
+                run()
+            finally:
+                graph.capture_end()
         replay: Callable[[], None] = graph.replay
         return replay
 
 
-def recorder_of(network: Network, device: torch.device) -> Recorder | None:
-    """What captures steps of a network; None where there are no graphs, or a gate draws or looks for its rows."""
-    if device.type != "cuda" or not all(layer.router.capturable for layer in network.layers):
+#: A process captures one graph at a time (torch.cuda.graphs).
+_CAPTURES = threading.Lock()
+
+
+@cache
+def _stream_aside(device: torch.device, thread: int) -> torch.cuda.Stream:
+    """One for all fits of a thread: libraries keep workspaces for every stream they have seen."""
+    return torch.cuda.Stream(device)
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Garbage may hold older graphs, and destroying one ends the capture of another."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def recorder_of(step: Step) -> Recorder | None:
+    """What captures steps; None without CUDA, where processes share rows, or a gate draws or looks for its rows."""
+    gates = [layer.router for layer in step.network.layers]
+    if step.device.type != "cuda" or step.group is not None or not all(gate.capturable for gate in gates):
         return None
-    return CudaGraphs(device)
+    return CudaGraphs(step.device)
 
 
 class _Kind(NamedTuple):
@@ -129,7 +164,8 @@ class CapturedStep:
                 replay = self._recorder.capture(lambda: outcomes.append(self._step(held)))
         except RuntimeError as error:
             self._refused = True
-            reason = str(error).partition("\n")[0]
+            # What ended the capture comes before what is said at its end.
+            reason = str(error.__context__ or error).partition("\n")[0]
             warnings.warn(
                 f"Steps are slower than they could be: capturing one as a CUDA graph failed ({reason}).",
                 EfficiencyWarning,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -134,15 +134,17 @@ def train(
         Told of every epoch, and asked whether to stop.
     """
     group = processes()
-    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller had switched off
+    # Whatever the caller has switched off or on.
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(plan.device.type, enabled=False):
         network, generator = plan.network(group)
         half = plan.precision == "bfloat16"
         step = Step(network, _rows(rows, plan), plan.settings, group=group, half=half)
         start = _begin(step, begin)
-        training = Training(step, generator, None if group is not None else recorder_of(network, plan.device))
+        training = Training(step, generator, recorder_of(step))
         reader = TorchNetwork(network)
         scored = None if score is None else partial(score, reader)
-        kept = training.run(scored, lambda told: watch(told, reader), start=start)
+        with closing(training):
+            kept = training.run(scored, lambda told: watch(told, reader), start=start)
         return _trained(step, kept)
 
 
@@ -151,7 +153,7 @@ def _begin(step: Step, begin: Beginning) -> int | None:
     network = step.network
     if begin.arrays is not None:
         try:
-            network.load_state_dict({name: torch.as_tensor(value) for name, value in begin.arrays.items()})
+            network.load_state_dict({name: torch.from_numpy(value) for name, value in begin.arrays.items()})
         except RuntimeError as error:  # of the same architecture: it is the gates that have other parameters
             raise ValueError(
                 "router was changed since the last fit to one whose gates have other parameters. Set it back, or fit "
@@ -171,9 +173,9 @@ def _begin(step: Step, begin: Beginning) -> int | None:
 def _rows(encoded: Encoded, plan: Plan) -> Rows:
     """The whole table on the device."""
     like = torch.empty(0, dtype=plan.dtype, device=plan.device)
-    y = torch.as_tensor(encoded.y)
+    y = torch.from_numpy(encoded.y)
     y = y.to(plan.device) if y.dtype == torch.int64 else y.to(like)
-    return Rows(inputs(encoded.table, encoded.lines, like), y, torch.as_tensor(encoded.weight).to(like))
+    return Rows(inputs(encoded.table, encoded.lines, like), y, torch.from_numpy(encoded.weight).to(like))
 
 
 def _trained(step: Step, kept: Kept) -> Trained:
@@ -210,8 +212,8 @@ def _set_moments(step: Step, moments: Moments) -> None:
         if name in moments.first:
             step.optimizer.state[parameter] = {
                 "step": n_steps.clone(),
-                "exp_avg": torch.as_tensor(moments.first[name]).clone().to(parameter),
-                "exp_avg_sq": torch.as_tensor(moments.second[name]).clone().to(parameter),
+                "exp_avg": torch.from_numpy(moments.first[name]).clone().to(parameter),
+                "exp_avg_sq": torch.from_numpy(moments.second[name]).clone().to(parameter),
             }
 
 
@@ -254,6 +256,6 @@ def reader(fitted: FittedNetwork, router: Any, device: torch.device) -> TorchNet
     with _usual_defaults():
         network = Network(a, fitted.encoding.encoder.edges, *records)
     network = network.to(torch.float64 if device.type == "cpu" else torch.float32)
-    network.load_state_dict({name: torch.as_tensor(value) for name, value in fitted.arrays.items()})
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in fitted.arrays.items()})
     network.choose(fitted.k)
     return TorchNetwork(network.to(device).eval())

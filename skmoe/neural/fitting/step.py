@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -105,8 +104,9 @@ class Step:
             layer.routing = None  # which holds the graph of the batch
         return torch.stack([loss.detach(), norm.to(loss.dtype)])
 
-    def _precision(self) -> Any:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.half else nullcontext()
+    def _precision(self) -> torch.autocast:
+        """Half precision, without a cache: it would be kept from step to step where somebody else has autocast on."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half, cache_enabled=False)
 
     def _average_gradients(self) -> None:
         """Those of all rows of the batch, where processes share it; see `skmoe.neural.collectives.all_sum`."""

@@ -56,7 +56,7 @@ class Training:
 
     def __init__(self, step: Step, generator: Generator, recorder: Recorder | None = None) -> None:
         self.step, self.network, self.settings, self.generator = step, step.network, step.settings, generator
-        self._take = step if recorder is None else CapturedStep(step, recorder)
+        self._take: Callable[[Tensor], Tensor] = step if recorder is None else CapturedStep(step, recorder)
         self._average: MovingAverage | None = None
 
     def run(
@@ -94,6 +94,10 @@ class Training:
             if stop or (self.settings.patience is not None and waited >= self.settings.patience):
                 break
         return best
+
+    def close(self) -> None:
+        """Let go of graphs, which hold memory of the device."""
+        self._take = self.step
 
     def _start(self, score: Callable[[int, bool], float] | None, start: int | None) -> Kept:
         """The state before the first epoch."""
@@ -134,10 +138,12 @@ class Training:
 
     def _batches(self) -> Iterator[Tensor]:
         """Numbers of the rows of each batch, as even in size as can be."""
-        weight, n_batches = self.step.rows.weight, self.settings.n_batches
-        # A full batch is taken in the order of the table.
-        order = torch.arange(len(weight)) if n_batches == 1 else torch.randperm(len(weight), generator=self.generator)
-        yield from order.to(weight.device).tensor_split(n_batches)
+        n_rows, n_batches = len(self.step.rows.weight), self.settings.n_batches
+        if n_batches == 1:  # in the order of the table
+            order = torch.arange(n_rows, device="cpu")
+        else:
+            order = torch.randperm(n_rows, generator=self.generator, device="cpu")
+        yield from order.to(self.step.device).tensor_split(n_batches)
 
 
 def _rank(score: float) -> float:
