@@ -99,7 +99,11 @@ def test_the_same_rows_again_are_those_rows_twice(kind, gate, shape):
     problem = Problem(kind, gate, shape)
     optimum = Run(problem.mixture, problem.params, problem.rows(), Settings(tol=1e-9)).advance(2000).params
     stream, run = learned(begun(problem.mixture, optimum, problem.rows()), problem.rows(), Settings())
-    twice = Run(problem.mixture, optimum, problem.rows(weight=np.full(N_ROWS, 2.0)), Settings()).advance(1000).params
+    twice = (
+        Run(problem.mixture, optimum, problem.rows(weight=np.full(N_ROWS, 2.0)), Settings(tol=1e-9))
+        .advance(1000)
+        .params
+    )
     before, streamed, fitted = (
         problem.mixture.evaluate(params, problem.rows()).log_prob.mean() for params in (optimum, stream.params, twice)
     )
