@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -280,6 +281,76 @@ def test_what_ended_a_capture_is_told(tapes, monkeypatch):
     monkeypatch.setattr(tapes, "capture", ended)
     with pytest.warns(EfficiencyWarning, match=r"failed \(item\(\) is not permitted\)"):
         regressor(**STEPS).fit(X, Y)
+
+
+class Cuda:
+    """Stands in for torch.cuda, and tells what was asked of it, in order."""
+
+    def __init__(self, monkeypatch):
+        self.told = told = []
+
+        class Graph:
+            def capture_begin(self, pool, capture_error_mode):
+                told.append(f"begin in {pool}, {capture_error_mode}")
+
+            def capture_end(self):
+                told.append("end")
+
+            def replay(self):
+                told.append("replay")
+
+        class Stream:
+            def __init__(self, name):
+                self.name = name
+
+            def wait_stream(self, other):
+                told.append(f"{self.name} waits for {other.name}")
+
+        @contextmanager
+        def stream(entered):
+            told.append(f"on {entered.name}")
+            try:
+                yield
+            finally:
+                told.append(f"off {entered.name}")
+
+        for name, stub in {
+            "CUDAGraph": Graph,
+            "Stream": lambda device: Stream("aside"),
+            "current_stream": lambda device: Stream("usual"),
+            "graph_pool_handle": lambda: "the pool",
+            "stream": stream,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, stub)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_graph_is_captured_aside_whatever_happens(monkeypatch, fails, collects):
+    """Where a capture fails too, its stream is left, the next may begin, and garbage is collected as before."""
+    cuda = Cuda(monkeypatch)
+    captured._stream_aside.cache_clear()
+    graphs = captured.CudaGraphs(torch.device("cuda", 0))
+
+    def run():
+        assert not gc.isenabled()
+        cuda.told.append("run")
+        if fails:
+            raise RuntimeError("not permitted")
+
+    if not collects:
+        gc.disable()
+    try:
+        for _ in range(2):
+            with pytest.raises(RuntimeError) if fails else nullcontext():
+                graphs.capture(run)()
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
+        captured._stream_aside.cache_clear()
+    before = ["aside waits for usual", "on aside", "begin in the pool, thread_local", "run", "end", "off aside"]
+    after = ["usual waits for aside"] if fails else ["usual waits for aside", "replay"]
+    assert cuda.told == 2 * (before + after)
 
 
 def test_graphs_go_with_their_training(tapes):
