@@ -7,3 +7,7 @@ class CollapseWarning(UserWarning):
 
 class UnseenColumnWarning(UserWarning):
     """Rows vary in a column that did not vary when the mixture was fitted, so that the mixture cannot see it."""
+
+
+class LevelsWarning(UserWarning):
+    """A column of categories tells nothing: most of its levels occur once, or none of those that come is known."""

@@ -55,6 +55,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     embedding : {"ple", "periodic", "linear"}, default="ple"
         What becomes of a number: a polyline, with knots where rows are and in the tails; sines and cosines of learned
         frequencies, for columns along which things go up and down often; or a line. Categories have a vector each.
+        Beyond the numbers of the fit all is constant.
     d_embedding : int, default=16
         Columns of an embedding.
     n_bins : int, default=64
@@ -81,7 +82,7 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Whether rows are held out, to keep the epoch that predicts them best. Without it the last epoch is kept.
     validation : {"stratified", "last"} or cross-validation splitter, default="stratified"
         Which rows are held out: the same share of every class; the last ones, where rows stand in the order of time; or
-        the first split of a splitter, which may leave rows out. Rows of your own are passed to `fit`.
+        the last split of a splitter, which may leave rows out. Rows of your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that are held out. ``"stratified"`` leaves a row of every class on each side if it has two, so
         very small and very large shares are not met.

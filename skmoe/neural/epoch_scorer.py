@@ -30,6 +30,7 @@ def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation, dtype: Any
         In which the rows are read.
     """
     table, lines = encoding.inputs(out.given.raw, dtype)
+    weight = out.given.trained / out.given.trained.mean()  # their sum, beside the prior of temperatures, is rows
     metric = None if estimator.scoring is None else _metric(estimator, out)
 
     def score(reader: Any, k: int, calibrate: bool) -> float:
@@ -37,7 +38,7 @@ def epoch_scorer(estimator: Any, encoding: Encoding, out: Validation, dtype: Any
         calibrate = calibrate and estimator.calibrate
         if metric is not None and not calibrate:
             return metric(network)
-        judged = network, reader.read(table, lines), out.given.coded, out.given.trained
+        judged = network, reader.read(table, lines), out.given.coded, weight
         reader.temperature, log_density = estimator._judged(*judged, calibrate)
         return log_density if metric is None else metric(network)
 

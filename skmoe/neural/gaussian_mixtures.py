@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.special import logsumexp, softmax
 
@@ -21,7 +19,8 @@ _FARTHEST = 1e100
 class GaussianMixtures:
     """Mixtures of normal distributions, in units of training; read in double precision, whatever the network's.
 
-    An offset of the responses or the square of their unit may be more than single precision can hold.
+    An offset of the responses or the square of their unit may be more than single precision can hold, so what is told
+    is in double precision, too.
 
     .. math:: p(y \\mid x) = \\tfrac1M \\sum_m \\sum_{k \\in S_m(x)} g_{mk}(x) \\, N(y; \\mu_{mk}(x), s_{mk}(x)^2)
 
@@ -32,21 +31,13 @@ class GaussianMixtures:
     mean, scale : ndarray of shape (n_rows, n_parts, n_outputs)
     center, unit : ndarray of shape (n_outputs,)
         Of the responses.
-    dtype : dtype
-        Of the means that are told.
     """
 
     def __init__(
-        self,
-        log_weight: np.ndarray,
-        mean: np.ndarray,
-        scale: np.ndarray,
-        center: np.ndarray,
-        unit: np.ndarray,
-        dtype: Any = np.float64,
+        self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray, center: np.ndarray, unit: np.ndarray
     ) -> None:
         self._log_weight, self._mean, self._scale = log_weight, mean, scale
-        self._center, self._unit, self._dtype = center, unit, dtype
+        self._center, self._unit = center, unit
 
     @classmethod
     def of(cls, read: Read, encoding: Encoding, scale_floor: float) -> GaussianMixtures:
@@ -55,14 +46,14 @@ class GaussianMixtures:
         log_weight = read.log_weight.reshape(n_rows, -1).astype(np.float64) - np.log(n_members)
         mean, v = np.split(read.answers.reshape(n_rows, n_members * k, -1).astype(np.float64), 2, axis=2)
         scale = np.sqrt(scale_floor**2 + np.exp(2 * v))
-        return cls(log_weight, mean, scale, encoding.center, encoding.unit, read.answers.dtype)
+        return cls(log_weight, mean, scale, encoding.center, encoding.unit)
 
     def widened(self, temperature: float) -> GaussianMixtures:
         """The same with all scales multiplied by a number."""
         if temperature == 1.0:
             return self
         scale = self._scale * temperature
-        return GaussianMixtures(self._log_weight, self._mean, scale, self._center, self._unit, self._dtype)
+        return GaussianMixtures(self._log_weight, self._mean, scale, self._center, self._unit)
 
     @property
     def _weight(self) -> np.ndarray:
@@ -71,10 +62,10 @@ class GaussianMixtures:
     def mean(self) -> np.ndarray:
         """Means, (n_rows[, n_outputs])."""
         mean = self._center + self._unit * (self._weight * self._mean).sum(axis=1)
-        return joined(mean.astype(self._dtype, copy=False).T)
+        return joined(mean.T)
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance; the latter in double."""
+        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance."""
         mean = (self._weight * self._mean).sum(axis=1, keepdims=True)
         spread = np.square(self._scale) + np.square(self._mean - mean)
         variance = np.square(self._unit) * (self._weight * spread).sum(axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ def held_out(
     strata : ndarray of int, shape (n_rows,)
         Groups of rows of which the same share is held out.
     how : {"stratified", "last"} or cross-validation splitter
-        "last" holds out the last rows, where rows stand in the order of time. Of a splitter the first split is taken;
-        rows that are on neither side of it are left out.
+        "last" holds out the last rows, where rows stand in the order of time. Of a splitter the last split is taken,
+        which is the one of most rows where splits follow time; rows that are on neither side of it are left out.
     fraction : float
         Share of the rows.
     rng : RandomState
@@ -49,7 +50,7 @@ def held_out(
         out = _stratified(strata, fraction, rng)
         sides = ~out, out
     else:
-        train, test = _first_split(how, passed)
+        train, test = _last_split(how, passed)
         sides = train[seen], test[seen]
     if not all(side.any() for side in sides):
         counts = [np.count_nonzero(side) for side in sides]
@@ -61,13 +62,27 @@ def held_out(
     return np.flatnonzero(sides[0]), np.flatnonzero(sides[1])
 
 
-def _first_split(splitter: Any, passed: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (n_samples,) of the rows on the two sides of the first split; they may be given as masks, too."""
-    sides = next(iter(splitter.split(*passed)), None)
-    if sides is None:
+def _last_split(splitter: Any, passed: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (n_samples,) of the rows on the two sides of the last split; they may be given as masks, too."""
+    if isinstance(splitter, type):
+        raise ValueError(f"validation={splitter.__name__} is a class: expected a splitter, {splitter.__name__}(...).")
+    try:
+        last = deque(splitter.split(*passed), maxlen=1)
+    except ValueError as error:
+        raise ValueError(
+            f"validation={splitter!r} cannot divide the rows: {str(error).rstrip('.')}. Pass another, or, where rows "
+            "are divided by what is not in X, such as groups, X_val and y_val."
+        ) from error
+    if not last:
         raise ValueError(
             f"validation={splitter!r} has no split: expected one at least, of rows to train on and rows to validate "
             "by. Pass another, or X_val and y_val."
+        )
+    (sides,) = last
+    if len(sides) != 2:
+        raise ValueError(
+            f"validation={splitter!r} divides the rows into {len(sides)} parts: expected two, rows to train on and "
+            "rows to validate by."
         )
     masks = np.zeros((2, _num_samples(passed[0])), dtype=bool)
     try:
@@ -78,6 +93,12 @@ def _first_split(splitter: Any, passed: tuple[Any, Any]) -> tuple[np.ndarray, np
             f"validation={splitter!r} names rows that are not among the {masks.shape[1]} of X ({error}): expected "
             "positions from 0 on, or a mask of all rows."
         ) from error
+    n_both = np.count_nonzero(masks.all(axis=0))
+    if n_both:
+        raise ValueError(
+            f"validation={splitter!r} has {n_both} rows on both sides: expected rows to validate by that are not "
+            "trained on."
+        )
     return masks[0], masks[1]
 
 

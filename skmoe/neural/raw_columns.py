@@ -66,6 +66,10 @@ class RawColumns:
         """A column of the table, for messages: its name, or else its position."""
         return str(column) if self.names is None else repr(self.names[column])
 
+    def category_name(self, category: int) -> str:
+        """One of the columns of categories, counted among these."""
+        return self.name(np.flatnonzero(self.is_categorical)[category])
+
 
 def read_columns(
     estimator: BaseEstimator, X: Any, *, reset: bool, categorical_features: Any = "from_dtype"

@@ -60,6 +60,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
     embedding : {"ple", "periodic", "linear"}, default="ple"
         What becomes of a number: a polyline, with knots where rows are and in the tails; sines and cosines of learned
         frequencies, for columns along which things go up and down often; or a line. Categories have a vector each.
+        Beyond the numbers of the fit all is constant.
     d_embedding : int, default=16
         Columns of an embedding.
     n_bins : int, default=64
@@ -88,7 +89,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Whether rows are held out, to keep the epoch that predicts them best. Without it the last epoch is kept.
     validation : {"stratified", "last"} or cross-validation splitter, default="stratified"
         Which rows are held out: the same share of small and large responses; the last ones, where rows stand in the
-        order of time; or the first split of a splitter, which may leave rows out. Your own are passed to `fit`.
+        order of time; or the last split of a splitter, which may leave rows out. Your own are passed to `fit`.
     validation_fraction : float in (0, 1), default=0.15
         Share of the rows that are held out. ``"stratified"`` leaves a row of every size of y on each side, so that very
         small and very large shares are not met.
@@ -129,7 +130,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         Of training. ``"auto"`` is double on the processor with ``batch_size=None``, which is for small tables, else
-        single. In bfloat16 the gates stay in single precision. Predictions have the precision of X.
+        single. In bfloat16 the gates stay in single precision. Predictions are computed in the precision of X.
     random_state : int, RandomState or None, default=None
         Of the parameters, the order of the rows, and the rows held out. Nothing outside of the estimator is seeded.
     verbose : int, default=0

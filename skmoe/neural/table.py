@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..rows.design import Standardizer
+from .levels import codes_of, learned_levels
 from .normal_scores import Masses, Scores, bin_edges
-from .raw_columns import Category, RawColumns, refuse_gaps
+from .raw_columns import RawColumns, refuse_gaps
 
 #: Rows that are encoded together: as many as stay in the cache while their columns are read one after the other.
 _BLOCK_ROWS = 2**13
@@ -101,7 +102,9 @@ class TableEncoder:
             edges.append(bin_edges(masses, scores[-1], n_bins))
             moments.append(masses.moments())
         center, scale = np.array(moments).reshape(-1, 2).T.copy()
-        levels = tuple(_levels(column, weight > 0) for column in raw.categories)
+        levels = tuple(
+            learned_levels(column, weight > 0, raw.category_name(j)) for j, column in enumerate(raw.categories)
+        )
         return cls(tuple(scores), tuple(edges), levels, Standardizer(center, scale), raw.is_categorical)
 
     @property
@@ -126,8 +129,7 @@ class TableEncoder:
                 out[:, j] = scores.of_rows(block[:, j])
         codes = np.empty((len(raw), len(self.levels)), dtype=np.int64)
         for j, (levels, column) in enumerate(zip(self.levels, raw.categories, strict=True)):
-            code = dict(zip(levels, range(1, len(levels) + 1), strict=True))
-            codes[:, j] = np.array([*(code.get(level, 0) for level in column.levels), 0])[column.codes]  # a gap is -1
+            codes[:, j] = codes_of(column, levels, raw.category_name(j))
         return Table(numbers, codes)
 
     def standardized(self, raw: RawColumns) -> np.ndarray:
@@ -142,12 +144,3 @@ class TableEncoder:
         """
         refuse_gaps(raw)
         return self.units.apply(raw.numbers.astype(np.float64))
-
-
-def _levels(column: Category, counts: np.ndarray) -> tuple:
-    """Levels of the rows that count, in order."""
-    seen = np.zeros(len(column.levels) + 1, dtype=bool)  # the last one takes the gaps
-    seen[column.codes[counts]] = True
-    levels = {level for level, is_seen in zip(column.levels, seen[:-1], strict=True) if is_seen}
-    numeric = not any(isinstance(level, str | bytes) for level in levels)
-    return tuple(sorted(levels) if numeric else sorted(levels, key=lambda level: (str(level), type(level).__name__)))

@@ -130,6 +130,23 @@ def test_it_changes_no_order_of_classes_and_no_means():
 
 
 @KIND
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_a_factor_of_all_weights_validates_alike(kind, factor):
+    """Beside the prior of the temperature rows count, not their weights."""
+    make, y = KINDS[kind]
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, 80)
+    rows = {"X_val": GAPS[80:], "y_val": y[80:]}
+    settings = {"max_epochs": 20, "learning_rate": 0.02}
+    one, other = (
+        make(**settings).fit(GAPS[:80], y[:80], weight, **rows, sample_weight_val=np.full(40, each))
+        for each in (1.0, factor)
+    )
+    assert abs(np.log(one._network.temperature)) > 0.01
+    assert other._network.temperature == pytest.approx(one._network.temperature, rel=1e-6)
+    assert other.best_epoch_ == one.best_epoch_
+
+
+@KIND
 def test_nothing_is_calibrated_that_was_not_asked_for(kind):
     make, y = KINDS[kind]
     for settings in ({"calibrate": False}, {"early_stopping": False}):

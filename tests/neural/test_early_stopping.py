@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason='torch is not installed: pip install
 
 from numpy.testing import assert_allclose, assert_array_equal  # noqa: E402
 from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_pinball_loss, r2_score, roc_auc_score  # noqa: E402
-from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
+from sklearn.model_selection import GroupKFold, KFold, PredefinedSplit, ShuffleSplit, TimeSeriesSplit  # noqa: E402
 from small import GAPS, KINDS, LABELS, OUTPUTS, THREE, X, Y, assert_same_answers, classifier, regressor  # noqa: E402
 
 from skmoe import MoERegressor  # noqa: E402
@@ -57,10 +57,10 @@ def test_the_last_rows_are_held_out_in_their_order():
     "splitter",
     [KFold(4), TimeSeriesSplit(3, test_size=8, gap=2), ShuffleSplit(1, test_size=0.1, train_size=0.2, random_state=0)],
 )
-def test_of_a_splitter_both_sides_of_the_first_split_are_taken(splitter):
+def test_of_a_splitter_both_sides_of_the_last_split_are_taken(splitter):
     X, y = np.zeros((40, 2)), np.zeros(40)
     sides = held_out(y.astype(int), splitter, 0.15, np.random.RandomState(0), (X, y), np.arange(40))
-    for found, wanted in zip(sides, next(iter(splitter.split(X))), strict=True):
+    for found, wanted in zip(sides, list(splitter.split(X))[-1], strict=True):
         assert_array_equal(found, np.sort(wanted))
 
 
@@ -107,6 +107,29 @@ def test_a_splitter_of_other_rows_is_refused():
         divided_by(Sides((np.arange(30), np.arange(30, 41))))
 
 
+def test_splits_that_follow_time_end_with_the_last_row():
+    """The first split of them would leave out most rows, and those the latest."""
+    train, test = divided_by(TimeSeriesSplit(3, gap=2))
+    assert_array_equal(train, np.arange(28))
+    assert_array_equal(test, np.arange(30, 40))
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (GroupKFold(3), r"cannot divide the rows: The 'groups' parameter should not be None\. Pass .* X_val and y_val"),
+        (KFold(50), r"cannot divide the rows: Cannot have number of splits n_splits=50 greater than .*\. Pass another"),
+        (KFold, r"validation=KFold is a class: expected a splitter, KFold\(\.\.\.\)"),
+        (Sides((np.arange(9),) * 3), r"divides the rows into 3 parts: expected two"),
+        (Sides((np.arange(30), np.arange(28, 40))), r"has 2 rows on both sides: expected rows .* not trained on"),
+    ],
+    ids=["groups", "too many", "class", "three parts", "both sides"],
+)
+def test_a_splitter_that_does_not_divide_is_refused(splitter, message):
+    with pytest.raises(ValueError, match=message):
+        divided_by(splitter)
+
+
 def divided_by(splitter):
     return held_out(
         np.zeros(40, int), splitter, 0.15, np.random.RandomState(0), (np.zeros((40, 2)), np.zeros(40)), np.arange(40)
@@ -139,8 +162,8 @@ def test_numbers_are_grouped_by_size():
 def test_rows_held_out_are_as_rows_that_are_passed(kind, how):
     make, y = KINDS[kind]
     train, out = ~LAST, LAST
-    if isinstance(how, TimeSeriesSplit):  # the rest is the future
-        train, out = (np.isin(np.arange(len(y)), side) for side in next(iter(how.split(X))))
+    if isinstance(how, TimeSeriesSplit):
+        train, out = (np.isin(np.arange(len(y)), side) for side in list(how.split(X))[-1])
     own = make(validation=how).fit(GAPS, y)
     passed = make().fit(GAPS[train], y[train], X_val=GAPS[out], y_val=y[out])
     assert own.validation_score_ == passed.validation_score_
