@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, time, timedelta
 from numbers import Integral
@@ -64,8 +64,17 @@ def check_numbers(y: Any) -> np.ndarray:
         ) from error
 
 
-def check_responses(y: Any, n_outputs: int) -> np.ndarray:
-    """Responses of rows to be evaluated, with as many outputs as the fit had: (n_rows,) or (n_rows, n_outputs)."""
+def check_responses(y: Any, n_outputs: int, names: Sequence[str] = ()) -> np.ndarray:
+    """Responses of rows to be evaluated, with as many outputs as the fit had: (n_rows,) or (n_rows, n_outputs).
+
+    A dataframe whose columns have the ``names`` of the fit has them in the same order.
+    """
+    found = [str(name) for name in getattr(y, "columns", ())]
+    if found != list(names) and sorted(found) == sorted(names):
+        raise ValueError(
+            f"y has the columns {found}, but the fit was to {list(names)}: outputs are taken by their order. Pass "
+            f"y[{list(names)}]."
+        )
     checked = check_numbers(y)
     outputs = () if n_outputs == 1 else (n_outputs,)
     if checked.shape[1:] != outputs:

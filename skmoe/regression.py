@@ -283,7 +283,7 @@ class MoERegressor(Distributional, RegressorMixin, MixtureOfExperts):
         return X, coded, weight
 
     def _check_coded(self, y: Any) -> np.ndarray:
-        coded = check_responses(y, self.n_outputs_).reshape(-1, self.n_outputs_)
+        coded = check_responses(y, self.n_outputs_, self._output_labels()).reshape(-1, self.n_outputs_)
         for block in self._fitted.mixture.experts:
             block.expert.check_response(coded)
         return coded

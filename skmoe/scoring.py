@@ -129,7 +129,7 @@ def interval_scorer(coverage: float = 0.9) -> DistributionScorer:
 
 
 def _interval(coverage: float, model: Any, X: Any, y: Any) -> np.ndarray:
-    at = check_responses(y, model.n_outputs_)
+    at = check_responses(y, model.n_outputs_, model._output_labels())
     low, high = model.predict_interval(X, coverage).swapaxes(0, 1)
     outside = np.maximum(low - at, 0) + np.maximum(at - high, 0)
     return -(high - low + 2 / (1 - coverage) * outside)
@@ -140,7 +140,7 @@ def _log_prob(model: Any, X: Any, y: Any) -> np.ndarray:
 
 
 def _crps(model: Any, X: Any, y: Any) -> np.ndarray:
-    return -model.predict_dist(X).crps(check_responses(y, model.n_outputs_))
+    return -model.predict_dist(X).crps(check_responses(y, model.n_outputs_, model._output_labels()))
 
 
 #: Mean log density of the responses in nats (log probability of classes and counts), of several outputs together:

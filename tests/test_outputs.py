@@ -311,3 +311,26 @@ def test_scores_of_outputs_are_averaged(scorer):
 def test_the_log_score_is_that_of_all_outputs_together():
     X, y = data()
     assert neg_log_score(fitted(), X, y) == pytest.approx(fitted().log_prob(X, y).mean())
+
+
+@pytest.mark.parametrize("neural", [False, True])
+def test_outputs_in_another_order_are_refused(neural):
+    """Columns have names, which are those of the fit; what has other names or none is taken by its order."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = pd.DataFrame({"price": X[:, 0], "weight": 100 + X[:, 1]})
+    if neural:
+        pytest.importorskip("torch", reason="torch is not installed")
+        from skmoe.neural import SparseMoERegressor
+
+        model = SparseMoERegressor(2, n_members=1, width=8, max_epochs=1, random_state=0).fit(X, y)
+        ask = [model.log_prob, model.partial_fit]
+    else:
+        model = MoERegressor(2, random_state=0).fit(X, y)
+        ask = [model.log_prob, model.responsibilities]
+    for method in ask:
+        with pytest.raises(ValueError, match=r"y has the columns \['weight', 'price'\], but the fit was to \['price'"):
+            method(X, y[["weight", "price"]])
+    expected = model.log_prob(X, y)
+    for same in (y.to_numpy(), y.set_axis(["a", "b"], axis=1)):
+        assert_array_equal(model.log_prob(X, same), expected)

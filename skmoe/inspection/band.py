@@ -248,7 +248,7 @@ def _experts(fit: Any, rows: Any, target: Any) -> dict[str, Any]:
 
 def _one_output(model: Any, y: Any, target: Any) -> np.ndarray | None:
     """The responses that are drawn."""
-    return None if y is None else of_target(model, check_responses(y, model.n_outputs_), target)
+    return None if y is None else of_target(model, check_responses(y, model.n_outputs_, model._output_labels()), target)
 
 
 def _check_coverages(coverages: Any) -> np.ndarray:

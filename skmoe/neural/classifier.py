@@ -99,9 +99,9 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoEClassifier or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture. These are scored, and
-        kept if no epoch is better, with all experts for every row: `top_k_` is then `n_experts_`. In searches wrap it
-        in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
+        nothing at first, so that predictions before the first epoch are those of the mixture with all its experts (its
+        `top_k` plays no part). These are scored, and kept if no epoch is better: `top_k_` is then `n_experts_`. In
+        searches wrap it in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4

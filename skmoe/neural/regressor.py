@@ -107,9 +107,9 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Rows of a step. ``"auto"`` makes about 64 steps an epoch of 8 to 1024 rows; None takes all rows at once.
     init : MoERegressor or None, default=None
         A fitted mixture to begin with: its gate and its experts become part of the head, and everything else adds
-        nothing at first, so that predictions before the first epoch are those of the mixture. These are scored, and
-        kept if no epoch is better, with all experts for every row: `top_k_` is then `n_experts_`. In searches wrap it
-        in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
+        nothing at first, so that predictions before the first epoch are those of the mixture with all its experts (its
+        `top_k` plays no part). These are scored, and kept if no epoch is better: `top_k_` is then `n_experts_`. In
+        searches wrap it in `sklearn.frozen.FrozenEstimator`, as clones are not fitted.
     learning_rate : float > 0, default=2e-3
         Of AdamW, at the start.
     weight_decay : float >= 0, default=3e-4
@@ -297,7 +297,7 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         return coded
 
     def _coded_as_fitted(self, y: Any) -> np.ndarray:
-        return check_responses(y, self.n_outputs_).reshape(-1, self.n_outputs_)
+        return check_responses(y, self.n_outputs_, self._output_labels()).reshape(-1, self.n_outputs_)
 
     def _trained_weight(self, coded: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return weight
