@@ -77,7 +77,10 @@ class Distributional:
         -------
         ndarray of shape (n_samples, n_levels[, n_outputs_]), without the axis of levels for a scalar
         """
-        levels = np.asarray(q, dtype=np.float64)
+        try:
+            levels = np.asarray(q, dtype=np.float64)
+        except (TypeError, ValueError):
+            levels = np.array(np.nan)
         if levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
             raise ValueError(f"q must be a level, or a list of levels, between 0 and 1 (both excluded), got {q!r}.")
         quantiles = self._reading(X, self.top_k).quantiles(np.atleast_1d(levels))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -129,8 +129,10 @@ class MixtureDistribution:
 
     def rvs(self, size: int | None = None, random_state: int | np.random.RandomState | None = None) -> np.ndarray:
         """Draws of each row: (n_rows,), or (n_rows, size); with several outputs on a last axis, drawn together."""
+        if size is not None and (not isinstance(size, Integral) or size < 0):
+            raise ValueError(f"size must be None, or an int, the draws of each row, got {size!r}.")
         rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-        n_draws = 1 if size is None else size
+        n_draws = 1 if size is None else int(size)
         draws = np.empty((n_draws, self.n_outputs, len(self)))
         for draw in draws:
             draw[:] = self._draw(rng)
@@ -228,6 +230,6 @@ def central_levels(coverage: float) -> np.ndarray:
     >>> central_levels(0.5)
     array([0.25, 0.75])
     """
-    if not 0 < coverage < 1:
+    if not isinstance(coverage, Real) or not 0 < coverage < 1:
         raise ValueError(f"coverage must be between 0 and 1 (exclusive), got {coverage!r}.")
     return np.array([0.5 * (1 - coverage), 0.5 * (1 + coverage)])

@@ -144,7 +144,7 @@ def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -
     skmoe.exceptions.CollapseWarning
         Where experts are hardly used (`RoutingReport.dead`), or where a gate that sees the rows divides all of them
         nearly alike: rows tell less than a hundredth of log n_experts about their expert. A gate that is the same for
-        all rows by design has not collapsed.
+        all rows by design has not collapsed, and fewer rows than experts say nothing.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def routing_report(proba: np.ndarray, sample_weight: np.ndarray | None = None) -
         dead=np.flatnonzero((usage < _DEAD / len(usage)) & (chosen == 0)),
     )
     sentence = _collapse(report, alike=bool((proba == proba[:1]).all()))
-    if sentence:
+    if sentence and len(proba) >= len(usage):  # fewer rows leave experts out whatever the gate does
         warnings.warn(sentence, CollapseWarning, stacklevel=2)
     return report
 

@@ -103,7 +103,7 @@ COLLAPSES = {
         [[0.995, 0.005], [0.996, 0.004]],
         r"1 of 2 experts are hardly used \(1\): each has",
     ),
-    "two idle": (np.eye(4)[[0, 1, 0]], r"2 of 4 experts are hardly used \(2, 3\)"),
+    "two idle": (np.eye(4)[[0, 1, 0, 1]], r"2 of 4 experts are hardly used \(2, 3\)"),
     "all rows nearly alike": ([[0.5, 0.5], [0.51, 0.49]], "Rows are divided nearly alike: a row tells 5e-05 nats"),
     "all rows alike, by design": ([[0.7, 0.3]] * 5, None),
     "a single expert": (np.ones((5, 1)), None),
@@ -124,6 +124,12 @@ def test_collapse_is_told(name):
         assert re.match(sentence, str(caught[0].message))
         assert caught[0].filename == __file__
         assert ("hardly used" in str(report)) == bool(report.dead.size)
+
+
+def test_fewer_rows_than_experts_are_no_collapse():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert routing.routing_report(np.eye(4)[[0, 1, 0]]).dead.tolist() == [2, 3]
 
 
 def test_ties_go_to_the_first_expert():

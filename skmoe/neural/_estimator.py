@@ -197,8 +197,7 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _given(self, X: Any, y: Any, sample_weight: Any, previous: FittedNetwork | None) -> tuple[Given, np.ndarray]:
         """Checked rows of positive weight, and their numbers in what the user passed."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        self._check_given(y)
         categorical = self.categorical_features if previous is None else previous.encoding.encoder.is_categorical
         raw = read_columns(self, X, reset=previous is None, categorical_features=categorical)
         check_consistent_length(raw.numbers, y)
@@ -208,6 +207,10 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
             self._check_init(raw, coded)
         seen = np.flatnonzero(weight > 0)
         return Given(raw, coded, weight, self._trained_weight(coded, weight)).rows(seen), seen
+
+    def _check_given(self, y: Any) -> None:
+        if y is None:  # scikit-learn's own words
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
 
     def _check_init(self, raw: RawColumns, coded: np.ndarray) -> None:
         """ValueError where rows are not of the columns and outputs of the mixture of `init`."""

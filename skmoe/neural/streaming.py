@@ -29,6 +29,7 @@ class Streaming:
     _validate_params: Callable[[], None]
     _categorical: Callable[[bool], Any]
     _code_batch: Callable[..., np.ndarray]
+    _check_given: Callable[[Any], None]
     _check_init: Callable[[Any, np.ndarray], None]
     _trained_weight: Callable[[np.ndarray, np.ndarray], np.ndarray]
     _encoding: Callable[[Given], Encoding]
@@ -73,6 +74,7 @@ class Streaming:
 
     @with_callbacks
     def _learn_batch(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        self._check_given(y)
         first = not hasattr(self, "_network")
         raw = read_columns(self, X, reset=first, categorical_features=self._categorical(first))
         weight = check_weight(sample_weight, raw.numbers)

@@ -130,5 +130,7 @@ def _architecture(estimator: Any, encoding: Encoding, settings: Settings) -> Arc
 def _differing(before: Architecture, now: Architecture) -> str:
     """Which parts of two architectures differ."""
     old, new = before.as_dict(), now.as_dict()
+    if old["carried"] != new["carried"]:
+        return "init went from a mixture to another, or to or from None,"
     parts = [f"{name} went from {old[name]!r} to {new[name]!r}" for name in old if old[name] != new[name]]
     return ", ".join(parts)

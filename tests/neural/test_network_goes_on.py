@@ -95,8 +95,12 @@ def test_a_warm_start_keeps_the_classes():
         ({"embedding": "periodic"}, "embedding went from 'ple' to 'periodic' since the last fit"),
         ({"hidden": (4, 4)}, r"hidden went from \(8,\) to \(4, 4\) since the last fit"),
         ({"n_members": 3}, "n_members went from 2 to 3 since the last fit"),
+        (
+            {"init": MoERegressor(4, random_state=0).fit(X, Y)},
+            "init went from a mixture to another, or to or from None",
+        ),
     ],
-    ids=str,
+    ids=lambda changed: "-".join(changed) if isinstance(changed, dict) else "",
 )
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
 def test_a_changed_network_cannot_go_on(changed, match, how):

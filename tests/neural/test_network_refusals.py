@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -119,7 +120,8 @@ def test_rows(kind, how):
 def test_no_response(kind):
     make, _ = KINDS[kind]
     name = type(make()).__name__
-    refused(lambda: make().fit(X, None), ValueError, f"{name} requires y to be passed, but the target y is None.")
+    for method in (make().fit, make().partial_fit):
+        refused(partial(method, X, None), ValueError, f"{name} requires y to be passed, but the target y is None.")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ ONE_CLASS = (
 
 @pytest.mark.parametrize("validation", ["last", KFold(3)], ids=["last", "splitter"])
 def test_rows_held_out_of_one_class(validation):
-    order = np.argsort(LABELS) if validation == "last" else np.argsort(LABELS)[::-1]
+    order = np.argsort(LABELS)
     n_out = 18 if validation == "last" else 40
     fit = classifier(validation=validation).fit
     refused(lambda: fit(X[order], LABELS[order]), ValueError, f"The {n_out}{ONE_CLASS}")
@@ -274,7 +276,10 @@ def test_questions():
     refused(lambda: model.log_prob(X, Y[:5]), ValueError, "Found input variables with inconsistent numbers of samples")
     refused(lambda: model.log_prob(X, OUTPUTS), ValueError, "y has shape (120, 2), but the fit was to y of shape (n_r")
     refused(lambda: model.predict_quantile(X, 1.2), ValueError, "q must be a level, or a list of levels, between 0")
+    refused(lambda: model.predict_quantile(X, "median"), ValueError, "q must be a level, or a list of levels, between")
     refused(lambda: model.predict_interval(X, 1.0), ValueError, "coverage must be between 0 and 1 (exclusive), got 1.0")
+    refused(lambda: model.predict_interval(X, "a"), ValueError, "coverage must be between 0 and 1 (exclusive), got 'a'")
+    refused(lambda: model.predict_dist(X).rvs((2, 3)), ValueError, "size must be None, or an int, the draws of each")
     refused(lambda: model.sample(X, 0), ValueError, "n_samples must be an int of at least 1, got 0.")
     for block in (2, -3, 0.5):
         refused(lambda b=block: model.gate_proba(X, b), ValueError, f"block={block}: expected an int from -2 to 1.")
