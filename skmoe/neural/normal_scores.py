@@ -9,8 +9,10 @@ from scipy.special import ndtri
 
 from ..rows.design import SMALLEST_SD
 
-#: Levels are clipped to this and one minus it: a score is at most 3.09.
-LOWEST_LEVEL = 1e-3
+#: Levels at which the tails of a column begin, and those from which their units are measured.
+TAIL_LEVELS, INNER_LEVELS = np.array([0.001, 0.999]), np.array([0.1, 0.9])
+#: Highest score of a tail, counted from where it begins: rows out by more than 53 units are one.
+LONGEST_TAIL = 4.0
 #: Knots of a column: one for so many rows, at least and at most.
 ROWS_A_KNOT, FEWEST_KNOTS, MOST_KNOTS = 30, 10, 1000
 #: Points at which the even half of the mass lies when bins are cut: many more than there are bins.
@@ -102,6 +104,18 @@ class Masses(NamedTuple):
         values, first = np.unique(marks[0], return_index=True)
         return values, marks[1][first]
 
+    def tails(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values, (2,), at which the lower and the upper tail begin, and deciles within, for a unit.
+
+        Where no value is so far out the tail begins, and ends, with the last one.
+        """
+        level, values = self.levels, self.values
+        low, high = TAIL_LEVELS[0] + _ROUNDING, TAIL_LEVELS[1] - _ROUNDING
+        starts = np.searchsorted(level, low, side="right") - 1, np.searchsorted(level, high)
+        low, high = INNER_LEVELS[0] - _ROUNDING, INNER_LEVELS[1] + _ROUNDING
+        inner = np.searchsorted(level, low), np.searchsorted(level, high, side="right") - 1
+        return values[np.clip(starts, 0, len(values) - 1)], values[np.array(inner)]
+
     def evened(self) -> Masses:
         """The same, beside as much mass again that is spread evenly over its range."""
         even = np.linspace(self.values[0], self.values[-1], EVEN_POINTS)
@@ -123,8 +137,36 @@ class Masses(NamedTuple):
         return float(np.ldexp(mean, power)), float(sd)
 
 
+class Tail(NamedTuple):
+    """One end of a column, whose rows are told apart by the logarithm of how far out they are.
+
+    .. math:: z = \\pm \\log\\Bigl(1 + \\frac{|x - x_s|}{|x_s - x_q|}\\Bigr)
+
+    beyond where the tail begins, :math:`x_s`, in units of its distance to a decile, :math:`x_q`. Normal scores would
+    throw a few rows far out where nothing is special about them; where tails are light, this adds next to nothing.
+
+    Attributes
+    ----------
+    start, end : float
+        Where it begins, and its last row, beyond which z stays.
+    half_unit : float
+        Half of the unit, negative for the lower tail: large numbers have no distances, but halves of them.
+    """
+
+    start: float
+    end: float
+    half_unit: float
+
+    def beyond(self, x: np.ndarray) -> np.ndarray:
+        """What is added to the scores of numbers (n_rows,): 0 before it begins."""
+        inside = np.clip(x, min(self.start, self.end), max(self.start, self.end))
+        units = (0.5 * inside - 0.5 * self.start) / self.half_unit
+        added: np.ndarray = np.sign(self.half_unit) * np.minimum(np.log1p(units), LONGEST_TAIL)
+        return added
+
+
 class Scores(NamedTuple):
-    """A line through knots, flat outside of them, that turns a column into normal scores.
+    """A line through knots that turns the body of a column into normal scores, and two tails.
 
     .. math:: z(x_k) = \\Phi^{-1}(F(x_k)), \\qquad F(x_k) = \\frac{1}{n} \\Bigl(\\sum_{x_i < x_k} w_i + \\frac{1}{2}
         \\sum_{x_i = x_k} w_i\\Bigr)
@@ -132,10 +174,13 @@ class Scores(NamedTuple):
     Attributes
     ----------
     knots, scores : ndarray of float64, shape (n_knots,)
+    tails : tuple of Tail
+        Those that there are: of less than a thousand rows none.
     """
 
     knots: np.ndarray
     scores: np.ndarray
+    tails: tuple[Tail, ...] = ()
 
     @classmethod
     def of(cls, masses: Masses) -> Scores:
@@ -146,14 +191,24 @@ class Scores(NamedTuple):
         if not len(masses.values):
             return cls(np.zeros(1), np.zeros(1))
         n_knots = int(min(max(masses.mass.sum() / ROWS_A_KNOT, FEWEST_KNOTS), MOST_KNOTS))
+        if len(masses.values) == 1:
+            return cls(masses.values, np.zeros(1))
         x, level = masses.marks(n_knots)
-        return cls(x, ndtri(np.clip(level, LOWEST_LEVEL, 1 - LOWEST_LEVEL)))
+        starts, inner = masses.tails()
+        body = (starts[0] < x) & (x < starts[1])
+        ends = np.clip(masses.levels[np.searchsorted(masses.values, starts)], *TAIL_LEVELS)
+        knots, levels = (np.concatenate([out[:1], each[body], out[1:]]) for out, each in ((starts, x), (ends, level)))
+        tails = [Tail(*each) for each in zip(starts, masses.values[[0, -1]], 0.5 * starts - 0.5 * inner, strict=True)]
+        return cls(knots, ndtri(levels), tuple(tail for tail in tails if tail.start != tail.end))
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
         """Scores of numbers (n_rows,); gaps stay."""
         if len(self.knots) == 1:  # numpy.interp takes gaps for the one knot
             return np.where(np.isnan(x), np.nan, self.scores)
-        return np.interp(x, self.knots, self.scores)
+        z = np.interp(x, self.knots, self.scores)
+        for tail in self.tails:
+            z += tail.beyond(x)
+        return z
 
 
 def bin_edges(masses: Masses, scores: Scores, n_bins: int) -> np.ndarray:

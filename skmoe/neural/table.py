@@ -39,8 +39,8 @@ class TableEncoder:
 
     F is taken at knots, which are all values of a column that has few, and else one quantile for 30 rows (at least 10
     and at most 1000) and the values that repeat more often than that, so few rows are not learned by heart. Values that
-    repeat get the middle of the step of F; levels are clipped to [0.001, 0.999]. Between knots z is linear, outside of
-    them it is constant; a column that does not vary is zero.
+    repeat get the middle of the step of F. Between knots z is linear. Beyond the levels 0.001 and 0.999 it goes on by
+    the logarithm of the distance, as far as there are rows, and is constant then; a column that does not vary is zero.
 
     Rows have weights, and a row of weight three is three rows, a row of weight zero none, to the last bit. Weights that
     are all times c give the same encoder, but for rounding and the number of knots: the sum of weights stands for the

@@ -117,6 +117,48 @@ def test_many_rows_get_the_scores_of_scikit_learn():
 def test_extremes_are_not_thrown_far_out():
     z = learned(np.vstack([np.zeros((5000, 1)), [[1e9]]])).encoded(read([[1e300], [-1e300]])).numbers[:, 0]
     assert_allclose(z, [norm.ppf(0.999), norm.ppf(0.5 * 5000 / 5001)], rtol=1e-6)
+    sentinel = np.append(rng.standard_normal(5000), 1e12)[:, None]
+    assert learned(sentinel).encoded(read(sentinel), np.float64).numbers.max() == pytest.approx(norm.ppf(0.999) + 4)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rows_of_a_heavy_tail_are_told_apart(sign):
+    """By the logarithm of their distance, in units of that from the ninth decile; beyond the last not at all."""
+    x = np.sort(rng.lognormal(0, 1.5, 20_000))
+    inner, start, last = x[
+        [17_999, 19_980, -1]
+    ]  # of levels .899975, the last below .9, .999025, the first above .999, 1
+    out = start + (last - start) * np.array([0.0, 0.1, 0.5, 1.0, 2.0])
+    encoder = learned(sign * x[:, None])
+    z = sign * encoder.encoded(read(sign * out[:, None]), np.float64).numbers[:, 0]
+    expected = norm.ppf(0.999) + np.log1p((out - start) / (start - inner))
+    assert_allclose(z[:4], expected[:4], rtol=1e-12)
+    assert z[4] == z[3] > 3.5
+    assert np.count_nonzero(sign * encoder.edges[0] > 3.1) >= 2
+    assert (np.diff(sign * encoder.encoded(read(sign * x[:, None]), np.float64).numbers[:, 0]) >= 0).all()
+
+
+def test_light_tails_stay_as_they_are():
+    x = rng.uniform(size=(20_000, 1))
+    assert np.abs(learned(x).encoded(read(x), np.float64).numbers).max() < norm.ppf(0.999) + 0.02
+
+
+def test_few_rows_have_no_tails():
+    few, more = (Scores.of(Masses.of(rng.standard_normal(n), np.ones(n))) for n in (900, 3000))
+    assert few.tails == ()
+    assert len(more.tails) == 2
+    assert_allclose(few.scores[[0, -1]], norm.ppf([0.001, 0.999]))
+
+
+def test_a_rare_value_is_no_tail():
+    """What nearly all rows have reaches from one end to the other."""
+    x = np.append(np.zeros(9990), np.arange(1, 11))
+    scores = Scores.of(Masses.of(x, np.ones(len(x))))
+    tail = {"start": 1.0, "end": 10.0, "half_unit": 0.5}
+    assert [each._asdict() for each in scores.tails] == [tail]
+    assert_allclose(
+        scores.of_rows(np.array([0.0, 1.0, 3.0])), [norm.ppf(0.4995), norm.ppf(0.999), norm.ppf(0.999) + np.log(3)]
+    )
 
 
 def test_a_constant_column_is_zero():
