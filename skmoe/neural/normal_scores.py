@@ -160,7 +160,8 @@ class Tail(NamedTuple):
     def beyond(self, x: np.ndarray) -> np.ndarray:
         """What is added to the scores of numbers (n_rows,): 0 before it begins."""
         inside = np.clip(x, min(self.start, self.end), max(self.start, self.end))
-        units = (0.5 * inside - 0.5 * self.start) / self.half_unit
+        with np.errstate(over="ignore"):  # beyond all numbers is beyond the longest tail
+            units = (0.5 * inside - 0.5 * self.start) / self.half_unit
         added: np.ndarray = np.sign(self.half_unit) * np.minimum(np.log1p(units), LONGEST_TAIL)
         return added
 
@@ -199,7 +200,7 @@ class Scores(NamedTuple):
         ends = np.clip(masses.levels[np.searchsorted(masses.values, starts)], *TAIL_LEVELS)
         knots, levels = (np.concatenate([out[:1], each[body], out[1:]]) for out, each in ((starts, x), (ends, level)))
         tails = [Tail(*each) for each in zip(starts, masses.values[[0, -1]], 0.5 * starts - 0.5 * inner, strict=True)]
-        return cls(knots, ndtri(levels), tuple(tail for tail in tails if tail.start != tail.end))
+        return cls(knots, ndtri(levels), tuple(tail for tail in tails if tail.start != tail.end and tail.half_unit))
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
         """Scores of numbers (n_rows,); gaps stay."""

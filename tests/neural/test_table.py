@@ -138,6 +138,17 @@ def test_rows_of_a_heavy_tail_are_told_apart(sign):
     assert (np.diff(sign * encoder.encoded(read(sign * x[:, None]), np.float64).numbers[:, 0]) >= 0).all()
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
+def test_tails_of_any_size(unit):
+    """Units that have no squares, and distances that are no numbers."""
+    x = np.append(unit * np.round(100 * rng.uniform(size=3000)), [1e308, -1e308, 2 * unit])[:, None]
+    z = learned(x).encoded(read(x), np.float64).numbers[:, 0]
+    assert np.isfinite(z).all()
+    assert z.argmax() == 3000
+    assert z.argmin() == 3001
+    assert np.abs(z).max() < norm.ppf(0.999) + 4.01
+
+
 def test_light_tails_stay_as_they_are():
     x = rng.uniform(size=(20_000, 1))
     assert np.abs(learned(x).encoded(read(x), np.float64).numbers).max() < norm.ppf(0.999) + 0.02
