@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.special import logsumexp, softmax
 
@@ -14,13 +16,14 @@ from .forward.network import Read
 
 #: Deviations from a mean that still have a square.
 _FARTHEST = 1e100
+#: Largest step between numbers that are told, in deviations of the responses.
+_COARSEST = 1e-3
 
 
 class GaussianMixtures:
     """Mixtures of normal distributions, in units of training; read in double precision, whatever the network's.
 
-    An offset of the responses or the square of their unit may be more than single precision can hold, so what is told
-    is in double precision, too.
+    An offset of the responses or the square of their unit may be more than single precision can hold.
 
     .. math:: p(y \\mid x) = \\tfrac1M \\sum_m \\sum_{k \\in S_m(x)} g_{mk}(x) \\, N(y; \\mu_{mk}(x), s_{mk}(x)^2)
 
@@ -31,13 +34,21 @@ class GaussianMixtures:
     mean, scale : ndarray of shape (n_rows, n_parts, n_outputs)
     center, unit : ndarray of shape (n_outputs,)
         Of the responses.
+    dtype : dtype
+        Of the means that are told.
     """
 
     def __init__(
-        self, log_weight: np.ndarray, mean: np.ndarray, scale: np.ndarray, center: np.ndarray, unit: np.ndarray
+        self,
+        log_weight: np.ndarray,
+        mean: np.ndarray,
+        scale: np.ndarray,
+        center: np.ndarray,
+        unit: np.ndarray,
+        dtype: Any = np.float64,
     ) -> None:
         self._log_weight, self._mean, self._scale = log_weight, mean, scale
-        self._center, self._unit = center, unit
+        self._center, self._unit, self._dtype = center, unit, dtype
 
     @classmethod
     def of(cls, read: Read, encoding: Encoding, scale_floor: float) -> GaussianMixtures:
@@ -46,14 +57,14 @@ class GaussianMixtures:
         log_weight = read.log_weight.reshape(n_rows, -1).astype(np.float64) - np.log(n_members)
         mean, v = np.split(read.answers.reshape(n_rows, n_members * k, -1).astype(np.float64), 2, axis=2)
         scale = np.sqrt(scale_floor**2 + np.exp(2 * v))
-        return cls(log_weight, mean, scale, encoding.center, encoding.unit)
+        return cls(log_weight, mean, scale, encoding.center, encoding.unit, _told(read, encoding))
 
     def widened(self, temperature: float) -> GaussianMixtures:
         """The same with all scales multiplied by a number."""
         if temperature == 1.0:
             return self
         scale = self._scale * temperature
-        return GaussianMixtures(self._log_weight, self._mean, scale, self._center, self._unit)
+        return GaussianMixtures(self._log_weight, self._mean, scale, self._center, self._unit, self._dtype)
 
     @property
     def _weight(self) -> np.ndarray:
@@ -62,10 +73,10 @@ class GaussianMixtures:
     def mean(self) -> np.ndarray:
         """Means, (n_rows[, n_outputs])."""
         mean = self._center + self._unit * (self._weight * self._mean).sum(axis=1)
-        return joined(mean.T)
+        return joined(mean.astype(self._dtype, copy=False).T)
 
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance."""
+        """Means and variances, each (n_rows[, n_outputs]), by the law of total variance; the latter in double."""
         mean = (self._weight * self._mean).sum(axis=1, keepdims=True)
         spread = np.square(self._scale) + np.square(self._mean - mean)
         variance = np.square(self._unit) * (self._weight * spread).sum(axis=1)
@@ -105,3 +116,10 @@ class GaussianMixtures:
         theta = tuple(part.transpose(1, 2, 0) for part in (self._mean, np.log(self._scale)))
         predictive = LinearPredictive(Gaussian(), theta, self._center[:, None], self._unit[:, None])
         return MixtureDistribution(self._log_weight.T, [(parts, predictive)])
+
+
+def _told(read: Read, encoding: Encoding) -> Any:
+    """Precision of means: that in which they were computed, unless it has no digits left beside their offset."""
+    dtype = read.answers.dtype
+    rounded = np.abs(encoding.center) * np.finfo(dtype).eps
+    return dtype if (rounded <= _COARSEST * encoding.unit).all() else np.float64

@@ -130,7 +130,8 @@ class SparseMoERegressor(Distributional, RegressorMixin, SparseMixture):
         Where to train: ``"auto"`` is a GPU where there is one. A fitted estimator predicts anywhere.
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         Of training. ``"auto"`` is double on the processor with ``batch_size=None``, which is for small tables, else
-        single. In bfloat16 the gates stay in single precision. Predictions are computed in the precision of X.
+        single. In bfloat16 the gates stay in single precision. Predictions have the precision of X;
+        means are in double where single precision has no digits left beside their offset.
     random_state : int, RandomState or None, default=None
         Of the parameters, the order of the rows, and the rows held out. Nothing outside of the estimator is seeded.
     verbose : int, default=0

@@ -193,7 +193,7 @@ def test_what_is_said_of_gates():
 
 
 def test_single_precision_holds_any_units():
-    """Also offsets, which the network itself never sees."""
+    """Means beside whose offset it has no digits left are told in double."""
     single = GAPS.astype(np.float32)
     for y in (Y + 1e9, 1e25 * Y, 1e-25 * Y):
         model = regressor().fit(single, y)
@@ -205,3 +205,4 @@ def test_single_precision_holds_any_units():
             model.predict(single) - y.mean(), model.predict(double) - y.mean(), rtol=1e-3, atol=1e-3 * y.std()
         )
         assert np.abs(model.predict(single) - y).max() < 4 * y.std()
+        assert model.predict(single).dtype == (np.float64 if y.mean() > 1e8 * y.std() else np.float32)
