@@ -53,8 +53,8 @@ class SparseMoEClassifier(ClassifierMixin, SparseMixture):
     activation : {"relu", "gelu", "swiglu"}, default="relu"
         Between the linear maps of an expert.
     embedding : {"ple", "periodic", "linear"}, default="ple"
-        What becomes of a number: a polyline; sines and cosines of learned frequencies, for columns along which things go
-        up and down often; or a line. Beyond the numbers of the fit all is constant. Categories have a vector each.
+        What becomes of a number: a polyline; sines and cosines of learned frequencies, for columns along which things
+        go up and down often; or a line. Beyond the numbers of the fit all is constant. Categories have a vector each.
     d_embedding : int, default=16
         Columns of an embedding.
     n_bins : int, default=64
