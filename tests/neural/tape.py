@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+import pytest
+
+torch = pytest.importorskip("torch", reason='torch is not installed: pip install "skmoe[neural]"')
+
+from torch import Tensor  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 
 #: Operations whose answers are read on the host, or whose shape depends on numbers.
 ON_HOST = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "is_nonzero", "equal", "bincount")
