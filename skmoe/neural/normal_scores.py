@@ -105,16 +105,14 @@ class Masses(NamedTuple):
         return values, marks[1][first]
 
     def tails(self) -> tuple[np.ndarray, np.ndarray]:
-        """Values, (2,), at which the lower and the upper tail begin, and deciles within, for a unit.
+        """Positions, (2,), of the values with which the lower and the upper tail begin, and of the deciles within.
 
         Where no value is so far out the tail begins, and ends, with the last one.
         """
-        level, values = self.levels, self.values
-        low, high = TAIL_LEVELS[0] + _ROUNDING, TAIL_LEVELS[1] - _ROUNDING
-        starts = np.searchsorted(level, low, side="right") - 1, np.searchsorted(level, high)
-        low, high = INNER_LEVELS[0] - _ROUNDING, INNER_LEVELS[1] + _ROUNDING
-        inner = np.searchsorted(level, low), np.searchsorted(level, high, side="right") - 1
-        return values[np.clip(starts, 0, len(values) - 1)], values[np.array(inner)]
+        level, (low, high), (first, last) = self.levels, TAIL_LEVELS, INNER_LEVELS
+        starts = np.searchsorted(level, low + _ROUNDING, side="right") - 1, np.searchsorted(level, high - _ROUNDING)
+        inner = np.searchsorted(level, first - _ROUNDING), np.searchsorted(level, last + _ROUNDING, side="right") - 1
+        return np.clip(starts, 0, len(level) - 1), np.array(inner)
 
     def evened(self) -> Masses:
         """The same, beside as much mass again that is spread evenly over its range."""
@@ -189,17 +187,17 @@ class Scores(NamedTuple):
 
         A sample of nothing turns all numbers into zero.
         """
-        if not len(masses.values):
-            return cls(np.zeros(1), np.zeros(1))
+        values = masses.values
+        if len(values) < 2:
+            return cls(values if len(values) else np.zeros(1), np.zeros(1))
         n_knots = int(min(max(masses.mass.sum() / ROWS_A_KNOT, FEWEST_KNOTS), MOST_KNOTS))
-        if len(masses.values) == 1:
-            return cls(masses.values, np.zeros(1))
         x, level = masses.marks(n_knots)
-        starts, inner = masses.tails()
+        at, inner = masses.tails()
+        starts, ends = values[at], np.clip(masses.levels[at], *TAIL_LEVELS)
         body = (starts[0] < x) & (x < starts[1])
-        ends = np.clip(masses.levels[np.searchsorted(masses.values, starts)], *TAIL_LEVELS)
         knots, levels = (np.concatenate([out[:1], each[body], out[1:]]) for out, each in ((starts, x), (ends, level)))
-        tails = [Tail(*each) for each in zip(starts, masses.values[[0, -1]], 0.5 * starts - 0.5 * inner, strict=True)]
+        half_units = 0.5 * starts - 0.5 * values[inner]
+        tails = [Tail(*each) for each in zip(starts, values[[0, -1]], half_units, strict=True)]
         return cls(knots, ndtri(levels), tuple(tail for tail in tails if tail.start != tail.end and tail.half_unit))
 
     def of_rows(self, x: np.ndarray) -> np.ndarray:
