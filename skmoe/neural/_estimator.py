@@ -169,6 +169,13 @@ class SparseMixture(Gated, Streaming, CallbackSupportMixin, BaseEstimator, ABC):
             Where rows or parameters make no sense, the device is not here, or the validation score is never finite.
         FloatingPointError
             Where training left the numbers; it says in which epoch and batch.
+
+        Warns
+        -----
+        skmoe.exceptions.LevelsWarning
+            Where a column has about as many levels as rows, or the rows to validate by none that training has seen.
+        sklearn.exceptions.EfficiencyWarning
+            Where a step could not be captured as a CUDA graph.
         """
         self._validate_params()
         fresh = self._emptied()
